@@ -103,3 +103,20 @@ PRACTICE = Given(
     workflow_epochs=40,
     device_epochs=5,
 )
+
+
+def made_up_history(given: Given) -> dict[str, list[float]]:
+    """A history as `train` returns it, with numbers that can be told apart on a plot."""
+    epochs = range(0, given.epochs, given.eval_every)
+    weight, bias = given.parameters
+    return {
+        "epoch": list(epochs),
+        "train_loss": [abs(weight) / (1 + e) for e in epochs],
+        "test_loss": [abs(bias) + 1 / (2 + e) for e in epochs],
+    }
+
+
+def made_up_predictions(given: Given) -> Column:
+    """(n,) float32: beside the test targets, by an amount that grows."""
+    x, y = given.test()
+    return y + np.float32(0.05) * (x + 2)

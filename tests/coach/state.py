@@ -1,0 +1,39 @@
+"""What the coach remembers between two runs, in `.coach/state.json`: where the student stands, and which
+hints they have seen. Losing it costs nothing, so a folder that can't be written is no error."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+FILE = Path(__file__).resolve().parents[2] / ".coach" / "state.json"
+
+
+class State(msgspec.Struct):
+    functions: dict[str, str] = {}  # exercise -> the first function of it that isn't right yet
+    hints_shown: dict[str, int] = {}  # function -> how many
+
+
+def read() -> State:
+    try:
+        return msgspec.json.decode(FILE.read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError):
+        return State()
+
+
+def write(state: State) -> None:
+    with contextlib.suppress(OSError):
+        FILE.parent.mkdir(exist_ok=True)
+        replace(FILE, msgspec.json.encode(state))
+
+
+def replace(file: Path, data: bytes) -> None:
+    """Write beside, then rename: whoever reads finds the old content or the new. Raises OSError."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        beside.write_bytes(data)
+        beside.replace(file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

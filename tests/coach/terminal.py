@@ -1,0 +1,144 @@
+"""What the student sees: a line an exercise, the first unfinished one in detail, the next thing to do."""
+
+import unicodedata
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.coach.plugin import Suite
+from tests.coach.report import ExerciseResult, Report, TestResult
+
+STATUS = {
+    "done": ("✓", "green", "done"),
+    "failing": ("✗", "red", "not right yet"),
+    "todo": ("○", "dim", "not started"),
+}
+MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "error": ("✗", "red"), "timeout": ("✗", "red")}
+OUTPUT_LINES = 6
+
+
+class Screen:
+    """Writes to a terminal, a pipe or a file; in ASCII where the stream knows nothing else."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=False)
+        self.unicode = self.console.encoding.lower().startswith("utf")
+
+    def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
+        for row in self.text(text, style).wrap(self.console, max(20, self.console.width - indent)) or [Text()]:
+            row.rstrip()
+            self.console.print(Text(" " * indent) + row if row else "", soft_wrap=True)
+
+    def text(self, text: str, style: str = "") -> Text:
+        """Text of the student's may hold anything: it must not move the cursor or change colours."""
+        clean = "".join(c for c in text.expandtabs(4) if c == "\n" or not unicodedata.category(c).startswith("C"))
+        if not self.unicode:
+            clean = clean.translate(ASCII).encode("ascii", "replace").decode()
+        return Text(clean, style=style)
+
+
+ASCII = {
+    ord(k): v for k, v in {"✓": "+", "✗": "x", "○": "o", "·": "-", "→": "->", "…": "...", "«": '"', "»": '"'}.items()
+}
+
+
+def show(report: Report, suite: Suite, only: bool, screen: Screen) -> None:
+    """The whole picture; with `only`, a single exercise with all its failures and no total."""
+    screen.line()
+    if not only:
+        _overview(report, screen)
+    unfinished = next((e for e in report.exercises if e.status != "done"), None)
+    if unfinished:
+        _detail(unfinished, suite, every=only, screen=screen)
+    elif only:
+        screen.line(f"✓ {heading(report.exercises[0])}: done, {report.score} points", "green")
+    screen.line()
+    screen.line(next_action(report, suite, only), "bold")
+
+
+def heading(exercise: ExerciseResult) -> str:
+    number = exercise.id.removeprefix("ex")
+    return f"Exercise {number} · {exercise.title}" if number.isdigit() else exercise.title
+
+
+def _overview(report: Report, screen: Screen) -> None:
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "left", "right"):
+        table.add_column(justify=justify)  # type: ignore[arg-type]
+    for exercise in report.exercises:
+        mark, style, words = STATUS[exercise.status]
+        if exercise.status == "todo" and any(test.status == "passed" for test in exercise.tests):
+            mark, style, words = "○", "yellow", "begun"
+        elif exercise.status == "todo" and exercise.id == "workflow":
+            words = "waits for the others"
+        points = f"{exercise.score} / {exercise.max_score}"
+        cells = (f"{mark} {heading(exercise)}", words, "", points)
+        table.add_row(*(screen.text(cell, style) for cell in cells))
+    table.add_row("", "", "", Text(f"{report.score} / {report.max_score}", style="bold"))
+    screen.console.print(table)
+    screen.line()
+
+
+def _detail(exercise: ExerciseResult, suite: Suite, every: bool, screen: Screen) -> None:
+    """The first lesson that isn't passed, or every one."""
+    passed = sum(test.status == "passed" for test in exercise.tests)
+    screen.line(f"{heading(exercise)}: {passed} of {len(exercise.tests)} lessons passed", "bold")
+    open_ones = [test for test in exercise.tests if test.status != "passed"]
+    failing = [test for test in open_ones if test.status in ("failed", "error", "timeout")]
+    told = failing or open_ones[:1]
+    if every:
+        for test in exercise.tests:
+            _lesson(test, suite, test in failing or test in told[:1], screen)
+        _output(exercise, suite, screen)
+        return
+    _lesson(told[0], suite, True, screen)
+    _output(exercise, suite, screen)
+    rest = [f"{len(failing) - 1} more fail" if len(failing) > 1 else ""]
+    waiting = len(open_ones) - max(len(failing), 1)
+    rest.append(f"{waiting} wait" if waiting else "")
+    if any(rest):
+        words = " and ".join(part for part in rest if part)
+        screen.line(f"{words}: make test EX={exercise.id.removeprefix('ex')} shows this exercise alone", "dim", 2)
+
+
+def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
+    mark, style = MARKS.get(test.status, ("○", "dim"))
+    waits = " (waits)" if test.status == "blocked" else ""
+    screen.line(f"{mark} {test.title}{waits}", style, 2)
+    if not told:
+        return
+    screen.line(suite.lessons.get(test.id, ""), "italic", 4)
+    if test.status != "todo":
+        screen.line(test.message or "", "", 4)
+        if test.location:
+            screen.line(f"{test.location.file}:{test.location.line}: {test.location.source}", "cyan", 4)
+
+
+def _output(exercise: ExerciseResult, suite: Suite, screen: Screen) -> None:
+    printed = next((text for text in suite.printed(exercise.id) if text.strip()), "")
+    if printed:
+        lines = printed.strip().splitlines()
+        screen.line("your code printed:", "dim", 2)
+        for line in lines[:OUTPUT_LINES]:
+            screen.line(line[:200], "dim", 4)
+        if len(lines) > OUTPUT_LINES:
+            screen.line(f"… {len(lines) - OUTPUT_LINES} more lines", "dim", 4)
+
+
+def next_action(report: Report, suite: Suite, only: bool) -> str:
+    """One line: what to do now, and in which file."""
+    for exercise in report.exercises:
+        number = exercise.id.removeprefix("ex")
+        tests = [test for test in exercise.tests if test.status != "passed"]
+        urgent = next((t for t in tests if t.status in ("failed", "error", "timeout")), tests[0] if tests else None)
+        if urgent is None:
+            continue
+        function = suite.about.get(urgent.id)
+        verb = "write" if urgent.status == "todo" else "mend"
+        what = f"`{function}`" if function else exercise.title
+        where = f" in {urgent.location.file}, line {urgent.location.line}" if urgent.location else ""
+        return f"Next: {verb} {what}{where}. Stuck? make hint EX={number}"
+    if only:
+        return f"Exercise {report.exercises[0].id.removeprefix('ex')} is done. Next: make test"
+    return f"All {report.max_score} points: your workflow is complete, on every device."

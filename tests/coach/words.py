@@ -1,0 +1,130 @@
+"""What a student reads when their code raised, is missing, or did not end."""
+
+import re
+
+from tests.coach.report import Location, Status
+from tests.harness.observations import Outcome, Place, Raised
+from tests.limits import CPU_SECONDS
+
+# What PyTorch and Python say -> what it means here and what to do next. The first match counts.
+MEANINGS = [
+    (
+        r"before Module\.__init__\(\) call|has no attribute '_(parameters|modules)'",
+        "nn.Module has to set itself up before it can hold parameters: let `super().__init__()` be the first line of `__init__`.",
+    ),
+    (
+        r"missing the required \"forward\" function",
+        "nn.Module looks for a method of exactly the name `forward`, indented inside the class: is it there, and spelt so?",
+    ),
+    (
+        r"[Ee]xpected all tensors to be on the same device|is on cpu.*accel|is on accel.*cpu",
+        "A GPU can't compute with a tensor that lies in the CPU's memory. Move both to one device with `.to(device)`, "
+        "and keep what it returns: `X = X.to(device)`.",
+    ),
+    (
+        r"can't convert \w+(:\d+)? device type tensor to numpy",
+        "NumPy and matplotlib only read the CPU's memory. Bring the tensor there first: `.cpu()`.",
+    ),
+    (
+        r"Attempting to deserialize object on a CUDA device",
+        "The file was saved on a machine with a GPU and is read on one without. "
+        "Say where its tensors shall go: `torch.load(path, map_location=…)`.",
+    ),
+    (
+        r"Can't call numpy\(\) on Tensor that requires grad",
+        "The tensor still belongs to the gradient computation. Predictions made under `torch.inference_mode()` don't.",
+    ),
+    (
+        r"element 0 of tensors does not require grad",
+        "`backward()` found nothing to follow: no parameter took part in this loss, or gradients were switched off while it was computed.",
+    ),
+    (
+        r"Inference tensors cannot be saved for backward|Inplace update to inference tensor",
+        "A tensor made under `torch.inference_mode()` can't take part in training, nor be changed afterwards. Make it outside.",
+    ),
+    (
+        r"got an unexpected keyword argument|missing \d+ required positional argument|takes (from )?\d+.* positional arguments?",
+        "Keep the names and the order of the parameters that the stub had: other code calls it by them. More may follow at the end, with defaults.",
+    ),
+    (
+        r"mat1 and mat2 (shapes cannot be multiplied|must have the same dtype)|size mismatch",
+        "Two shapes or dtypes don't fit. Print `.shape` and `.dtype` of both just before this line.",
+    ),
+    (
+        r"Weights only load failed|Unsupported (global|class)|UnpicklingError",
+        "The file holds more than tensors: was the whole model saved? Save `model.state_dict()`.",
+    ),
+    (
+        r"No such file or directory|Parent directory .* does not exist",
+        "Nothing can be written into a folder that isn't there: make it first, with `path.parent.mkdir(parents=True, exist_ok=True)`.",
+    ),
+    (
+        r"input\(\) was called",
+        "The functions get all they need as arguments. Remove the `input()`.",
+    ),
+    (
+        r"'NoneType' object|cannot unpack non-iterable NoneType",
+        "Something is None here: does a function end without `return`?",
+    ),
+]
+BY_TYPE = {
+    "SyntaxError": "Python can't read the file, so none of it runs. The mistake is on this line or just before it.",
+    "IndentationError": "Python can't read the file: the spaces at the start of this line don't fit the lines around it.",
+    "SystemExit": "The code ended the program. Remove the `exit()`: a function hands its result back with `return`.",
+    "ModuleNotFoundError": "That is not installed here. The exercises need only torch, matplotlib and the standard library.",
+    "UnicodeDecodeError": "Save the file as UTF-8: in the editor, look for «Save with encoding».",
+    "FileNotFoundError": "`make stubs` puts missing stubs back.",
+    "RecursionError": "A function calls itself without end.",
+}
+
+
+def location(place: Place | None) -> Location | None:
+    return None if place is None else Location(place.file, place.line, place.cell, place.source)
+
+
+def explain(outcome: Outcome) -> tuple[Status, str, Location | None]:
+    """Status, words and place for an experiment that has no observation to be judged."""
+    raised = outcome.raised or Raised("Lost", "the experiment did not come back")
+    place = raised.place or outcome.place
+    name = outcome.function or "the code"
+    if raised.todo:
+        return "todo", f"`{name}` is still to be written", location(raised.place)
+    if outcome.status == "timeout":
+        return "timeout", _still_running(name, raised), location(place)
+    if outcome.status == "missing":
+        words = f"{raised.message}.\nThe tests call it by that name: keep the names of the stub."
+    elif outcome.status == "unreadable":
+        words = "\n".join(_unreadable(raised))
+    else:
+        words = "\n".join(line for line in (f"{name}(…) raised {said(raised)}", meaning(raised)) if line)
+    return "failed", words, location(place)
+
+
+def said(raised: Raised) -> str:
+    """The exception in one line: its type and the first line of its text."""
+    first = raised.message.strip().splitlines()[0] if raised.message.strip() else ""
+    return f"{raised.type}: {first}" if first else raised.type
+
+
+def meaning(raised: Raised) -> str:
+    if raised.type in BY_TYPE:
+        return BY_TYPE[raised.type]
+    for pattern, words in MEANINGS:
+        if re.search(pattern, raised.message):
+            return words
+    return ""
+
+
+def _unreadable(raised: Raised) -> list[str]:
+    if raised.type in ("FileNotFoundError", "UnicodeDecodeError") and raised.message.endswith(("exist", ")", "0")):
+        return [raised.message + ".", meaning(raised)]
+    file = raised.place.file if raised.place else "the file"
+    return [f"{file} can't be imported: {said(raised)}", meaning(raised)]
+
+
+def _still_running(name: str, raised: Raised) -> str:
+    where = f", most recently on line {raised.place.line}" if raised.place else ""
+    return (
+        f"{name}(…) was stopped: it was still running after {CPU_SECONDS:g} seconds{where}.\n"
+        "Look for a loop that never ends, or for far more work than is needed."
+    )

@@ -1,0 +1,118 @@
+"""One experiment must not feel another: the process is put back as it was around student code."""
+
+import builtins
+import contextlib
+import io
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from tests import limits
+
+
+class Sink(io.TextIOBase):
+    """A stream that keeps the beginning of what is printed, and forgets the rest at no cost."""
+
+    def __init__(self, most: int = limits.OUTPUT_BYTES) -> None:
+        self.kept: list[str] = []
+        self.left = most
+        self.cut = False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.left > 0:
+            self.kept.append(text[: self.left])
+            self.left -= len(text)
+        else:
+            self.cut = True
+        return len(text)
+
+    def text(self) -> str:
+        return "".join(self.kept) + ("\n… (more was printed and cut)" if self.cut else "")
+
+
+class NobodyTypes(io.TextIOBase):
+    """Standard input while student code runs: there is nobody to answer `input()`."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readline(self, size: int | None = -1, /) -> str:
+        raise EOFError("input() was called, but nobody is there to type while the tests run")
+
+    def read(self, size: int | None = -1, /) -> str:
+        return self.readline()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[tuple[Sink, list[warnings.WarningMessage]]]:
+    """Catch what is printed and warned of; a `breakpoint()` gets the terminal and the time it needs."""
+    sink, streams = Sink(), (sys.stdin, sys.stdout, sys.stderr)
+    hook = sys.breakpointhook
+
+    def stop_here(*args: Any, **kwargs: Any) -> Any:
+        limits.pause()
+        sys.stdin, sys.stdout, sys.stderr = streams
+        return hook(*args, **kwargs)
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        sys.stdin, sys.stdout, sys.stderr = NobodyTypes(), sink, sink
+        sys.breakpointhook = stop_here
+        try:
+            yield sink, warned
+        finally:
+            sys.breakpointhook = hook
+            sys.stdin, sys.stdout, sys.stderr = streams
+
+
+@contextlib.contextmanager
+def clean_globals(seed: int = 0) -> Iterator[None]:
+    """Run the body in an empty folder, with PyTorch, NumPy and matplotlib as just imported and `seed`
+    sown everywhere; afterwards everything is as it was before."""
+    cwd, path, environment = os.getcwd(), list(sys.path), dict(os.environ)
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    printing = builtins.print
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    folder = tempfile.mkdtemp(prefix="pytorch-workflow-")
+    try:
+        os.chdir(folder)
+        sow(seed)
+        with matplotlib.rc_context():
+            yield
+    finally:
+        plt.close("all")
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None)
+        torch.set_grad_enabled(True)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        builtins.print = printing
+        sys.path[:] = path
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        os.chdir(cwd)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sow(seed: int) -> None:
+    """Seed every generator that a student might draw from."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -1,0 +1,45 @@
+"""Run one experiment on a student's code, and say what came of it, whatever the code does."""
+
+import msgspec
+
+from tests import limits
+from tests.harness import accelerator, dataset, model, persistence, predictions, training, workflow
+from tests.harness.clean import clean_globals, quiet
+from tests.harness.given import Given
+from tests.harness.observations import Outcome, Raised
+from tests.harness.student import Student, Unavailable
+
+accelerator.install()
+
+MODULES = (dataset, model, training, predictions, persistence, workflow)
+
+
+def observe(name: str, student: Student, given: Given) -> Outcome:
+    """Run the experiment "module.function" and encode what it observed. Never raises but for Ctrl-C."""
+    module, _, function = name.partition(".")
+    experiment = next(getattr(m, function) for m in MODULES if m.__name__ == f"tests.harness.{module}")
+    student.asked.clear()
+    status, observation, raised = "ok", b"", None
+    with clean_globals(given.seed), quiet() as (printed, warned):
+        try:
+            with limits.stopwatch():
+                observation = msgspec.msgpack.encode(experiment(student, given))
+        except limits.TimeUp as error:
+            status, raised = "timeout", student.raised(error)
+        except Unavailable as error:
+            status, raised = error.status, error.raised
+        except (Exception, SystemExit) as error:
+            status, raised = "raised", student.raised(error)
+    if len(observation) > limits.OBSERVATION_BYTES:
+        message = f"what came back is larger than {limits.OBSERVATION_BYTES >> 20} MiB"
+        status, observation, raised = "raised", b"", Raised("TooLarge", message)
+    about = student.asked[-1] if student.asked else None
+    return Outcome(
+        status,
+        observation,
+        raised,
+        about,
+        student.definition(about) if about else None,
+        printed.text(),
+        tuple(limits.shorten(str(w.message), 300) for w in warned[:10]),
+    )

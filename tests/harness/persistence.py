@@ -1,0 +1,158 @@
+"""Exercise 5: files written and read. Every experiment runs in an empty folder of its own."""
+
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from tests.harness import accelerator
+from tests.harness.dataset import columns
+from tests.harness.given import Given
+from tests.harness.observations import BadFiles, Loaded, Matches, Pair, Resumed, Saved, SavedFile
+from tests.harness.student import Student
+from tests.harness.training import step_by_hand
+from tests.harness.watch import Line, array, attempt, seen
+
+# A tensor saved on a GPU is tagged with it, and can't be read where there is no GPU unless mapped.
+tagged_as_on_a_gpu = mock.patch("torch.serialization.location_tag", lambda storage: "cuda:0")
+
+
+def saved(student: Student, given: Given) -> Saved:
+    path = Path.cwd() / "models" / "lines" / "line.pth"
+    files = [_save(student, Line(at), path) for at in (given.trained, given.other_trained)]
+    return Saved(files[0], files[1], Line(given.trained).pair(), Line(given.other_trained).pair())
+
+
+def _save(student: Student, model: Line, path: Path) -> SavedFile:
+    returned = student.save_model(model, path)
+    relative = _relative(returned) if isinstance(returned, str | Path) else None
+    content, values = _content(path)
+    return SavedFile(_relative(path), seen(returned), relative, _files(), content, values)
+
+
+def _relative(path: str | Path) -> str:
+    full = Path.cwd() / path
+    return full.relative_to(Path.cwd()).as_posix() if full.is_relative_to(Path.cwd()) else full.as_posix()
+
+
+def _files() -> tuple[str, ...]:
+    return tuple(sorted(_relative(path) for path in Path.cwd().rglob("*") if path.is_file()))[:50]
+
+
+def _content(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        found = torch.load(path, weights_only=True)
+    except FileNotFoundError:
+        return "nothing: there is no such file", {}
+    except Exception as error:
+        return f"something that weights_only=True refuses ({type(error).__name__})", {}
+    if isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in found.values()):
+        return "state_dict", {str(key): array(value) for key, value in found.items()}
+    return f"a {type(found).__name__}", {}
+
+
+def loaded(student: Student, given: Given) -> Loaded:
+    """Saved from a model on a GPU: the file is read on a machine without one."""
+    path = Path.cwd() / "line.pth"
+    torch.save(Line(given.trained).state_dict(), path)
+    return _load(student, given, path)
+
+
+def loaded_from_gpu(student: Student, given: Given) -> Loaded:
+    path = Path.cwd() / "line.pth"
+    with tagged_as_on_a_gpu:
+        torch.save(Line(given.trained).state_dict(), path)
+    return _load(student, given, path)
+
+
+def loaded_on_device(student: Student, given: Given) -> tuple[Loaded, ...]:
+    path = Path.cwd() / "line.pth"
+    torch.save(Line(given.trained).state_dict(), path)
+    return tuple(_load(student, given, path, device) for device in accelerator.devices())
+
+
+def _load(student: Student, given: Given, path: Path, device: str | None = None) -> Loaded:
+    pair = Line(given.trained).pair()
+    model = student.load_model(Line, path) if device is None else student.load_model(Line, path, device)
+    device = device or "cpu"
+    if not isinstance(model, Line):
+        return Loaded(device, pair, seen(model), False)
+    lies_on = model.weight.device.type
+    (X,) = columns(given.test()[0], device=lies_on)
+    return Loaded(device, pair, seen(model), True, model.training, model.pair(), lies_on, seen(model(X)))
+
+
+def bad_files(student: Student, given: Given) -> BadFiles:
+    folder = Path.cwd()
+    other, truncated, missing = (folder / name for name in ("other.pth", "truncated.pth", "missing.pth"))
+    values = Line(given.trained).state_dict()
+    torch.save({f"linear.{name}": value for name, value in values.items()}, other)
+    torch.save(values, truncated)
+    truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 2])
+    load = student.load_model
+    return BadFiles(*(attempt(student, load, Line, path) for path in (other, truncated, missing)))
+
+
+class OneRowOff(Line):
+    """The same line, but for one value of x."""
+
+    def __init__(self, at: Pair, row: Tensor) -> None:
+        super().__init__(at)
+        self.row = row
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 0.5 * (x == self.row)
+
+
+def matches(student: Student, given: Given) -> Matches:
+    (X,) = columns(given.line.x())
+    model, same, other = Line(given.trained), Line(given.trained), Line(given.other_trained)
+    middle, last = (OneRowOff(given.trained, X[row]) for row in (len(X) // 2, len(X) - 1))
+    return Matches(*(seen(student.predictions_match(model, m, X)) for m in (same, other, middle, last)))
+
+
+def resumed(student: Student, given: Given) -> Resumed:
+    return _resume(student, given, "cpu")
+
+
+def resumed_on_device(student: Student, given: Given) -> tuple[Resumed, ...]:
+    return tuple(_resume(student, given, device) for device in accelerator.devices())
+
+
+def resumed_from_gpu(student: Student, given: Given) -> Resumed:
+    with tagged_as_on_a_gpu:
+        return _resume(student, given, "cpu")
+
+
+def _resume(student: Student, given: Given, device: str) -> Resumed:
+    def fresh(at: Pair) -> tuple[Line, torch.optim.Optimizer]:
+        model = Line(at).to(device)
+        return model, torch.optim.SGD(model.parameters(), lr=given.short_lr, momentum=given.short_momentum)
+
+    path = Path.cwd() / "checkpoints" / "last.pth"
+    before, rest = given.gradients[: given.checkpoint_after], given.gradients[given.checkpoint_after :]
+    model, optimizer = fresh(given.trained)
+    for gradient in before:
+        step_by_hand(model, optimizer, gradient)
+    at_checkpoint = model.pair()
+    saved = seen(student.save_checkpoint(model, optimizer, len(before), path))
+    files = _files()
+    uninterrupted = tuple(step_by_hand(model, optimizer, gradient) for gradient in rest)
+    model, optimizer = fresh(given.other_trained)
+    returned = seen(student.resume_checkpoint(model, optimizer, path))
+    restored = model.pair()
+    continued = tuple(step_by_hand(model, optimizer, gradient) for gradient in rest)
+    return Resumed(
+        device,
+        len(before),
+        _relative(path),
+        files,
+        saved,
+        returned,
+        at_checkpoint,
+        restored,
+        uninterrupted,
+        continued,
+    )

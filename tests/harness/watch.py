@@ -1,0 +1,157 @@
+"""Eyes: a model, a loss and an optimizer that note what is done with them, and plain copies of values."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from torch import Tensor, nn
+
+from tests.harness import accelerator
+from tests.harness.observations import Array, Attempt, Column, Forward, History, LossCall, Pair, Plot, Seen, Series, Step
+from tests.harness.student import Student
+
+Start = tuple[float, float]
+
+
+def array(tensor: Tensor) -> Array:
+    """A tensor as plain data, wherever it lies."""
+    values = accelerator.on_cpu(tensor)
+    values = (values.float() if values.dtype == torch.bfloat16 else values).contiguous()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return Array(dtype, tuple(tensor.shape), values.numpy().tobytes(), tensor.device.type, tensor.requires_grad)
+
+
+def seen(value: Any) -> Seen:
+    """Whatever a student's function returned, as plain data."""
+    kind = type(value).__name__
+    if isinstance(value, Tensor):
+        text = f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
+        number = accelerator.on_cpu(value).item() if value.numel() == 1 else None
+        return Seen(kind, text, tensor=array(value), number=None if isinstance(number, complex) else number)
+    if isinstance(value, tuple | list):
+        items = tuple(seen(item) for item in value[:8])
+        return Seen(kind, f"a {kind} of {len(value)}", items=items if len(value) <= 8 else None)
+    number = float(value) if isinstance(value, int | float | np.number | np.bool_) else None
+    return Seen(kind, short(value), number=number)
+
+
+def short(value: Any) -> str:
+    """A repr of at most 80 characters, of whatever the student made."""
+    try:
+        text = str(value) if isinstance(value, Path) else repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def attempt(student: Student, function: Any, *args: Any) -> Attempt:
+    """Call a function that may rightly raise."""
+    try:
+        return Attempt(returned=seen(function(*args)))
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return Attempt(raised=student.raised(error))
+
+
+class Line(nn.Module):
+    """weight * x + bias, (N, 1) -> (N, 1), with the parameters put in; notes every forward pass."""
+
+    def __init__(self, at: Start = (0.0, 0.0)) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([at[0]], dtype=torch.float32))
+        self.bias = nn.Parameter(torch.tensor([at[1]], dtype=torch.float32))
+        self.forwards: list[Forward] = []
+        self.inputs: dict[bytes, tuple[int, Array]] = {}
+        self.steps_taken = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        entry = array(x)
+        index, _ = self.inputs.setdefault(entry.data, (len(self.inputs), entry))
+        self.forwards.append(Forward(self.steps_taken, index, self.training, torch.is_grad_enabled()))
+        return x * self.weight + self.bias
+
+    def pair(self) -> Pair:
+        return self.weight.item(), self.bias.item()
+
+    def seen_inputs(self) -> tuple[Array, ...]:
+        return tuple(entry for _, entry in self.inputs.values())
+
+
+class MoodyLine(Line):
+    """A line that answers differently in train mode, as a network with dropout does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = super().forward(x)
+        return out + 1.0 if self.training else out
+
+
+class WatchedLoss(nn.Module):
+    """The loss `inside`, noting the shapes that it was called with."""
+
+    def __init__(self, inside: nn.Module, model: Line) -> None:
+        super().__init__()
+        self.inside = inside
+        self.calls: list[LossCall] = []
+        self._taken = lambda: model.steps_taken
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        shapes = tuple(getattr(prediction, "shape", ())), tuple(getattr(target, "shape", ()))
+        self.calls.append(LossCall(self._taken(), *shapes))
+        loss: Tensor = self.inside(prediction, target)
+        return loss
+
+
+class Watcher:
+    """Follows a model's parameters through the steps of an optimizer."""
+
+    def __init__(self, model: Line, optimizer: torch.optim.Optimizer) -> None:
+        self.model = model
+        self.steps: list[Step] = []
+        self.backwards = 0
+        model.weight.register_post_accumulate_grad_hook(self._on_backward)
+        optimizer.register_step_pre_hook(self._before_step)
+
+    def _on_backward(self, parameter: Tensor) -> None:
+        self.backwards += 1
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        gradient = tuple(None if p.grad is None else p.grad.item() for p in (self.model.weight, self.model.bias))
+        self.steps.append(Step(self.model.pair(), (gradient[0], gradient[1]), self.backwards))
+        self.backwards = 0
+        self.model.steps_taken += 1
+
+
+def history(value: Any) -> History | None:
+    """What `train` returned, when it is a dictionary."""
+    if not isinstance(value, dict):
+        return None
+    return History({short(key).strip("'"): column(entries) for key, entries in list(value.items())[:20]})
+
+
+def column(entries: Any) -> Column:
+    """One list of the history: the numbers in it, and of which types they were."""
+    if not isinstance(entries, list | tuple):
+        return Column(type(entries).__name__, (), ())
+    numbers = [seen(entry) for entry in entries[:10_000]]
+    types = sorted({entry.type for entry in numbers})
+    return Column(type(entries).__name__, tuple(types), tuple(entry.number for entry in numbers))
+
+
+def plot(value: Any) -> Plot:
+    """The points that can be seen on the returned Axes."""
+    if not isinstance(value, Axes):
+        return Plot(seen(value), False)
+    series = [Series("line", str(line.get_label()), _points(line.get_xydata())) for line in value.lines]
+    for dots in value.collections:
+        series.append(Series("points", str(dots.get_label()), _points(dots.get_offsets())))
+    legend = value.get_legend()
+    labels = tuple(text.get_text() for text in legend.get_texts()) if legend else None
+    return Plot(seen(value), True, tuple(series), labels)
+
+
+def _points(xy: Any) -> tuple[Pair, ...]:
+    values = np.ma.filled(np.ma.asarray(xy, dtype=np.float64), np.nan)
+    return tuple((float(x), float(y)) for x, y in values.reshape(-1, 2)[:5000])

@@ -1,9 +1,9 @@
-"""A second device for every machine: `accel`, in the slot (PrivateUse1) that torch keeps for devices of others.
+"""A second device on any machine: `accel`, in the slot (PrivateUse1) that torch keeps for devices it doesn't know.
 
-What CUDA allows works on it, what CUDA refuses fails on it, so code that would crash on a GPU fails on a laptop.
-A tensor on `accel` is a plain `torch.Tensor`. Its storage is a second view of the memory of a CPU storage, its
-`host`. Dispatch, autograd, views and most device checks are torch's own; only kernels are missing, and `_run`
-borrows the CPU's. All the experimental API that this takes is in this file; it was written for torch 2.13.
+What CUDA allows works on `accel` and what CUDA refuses fails, so code that would crash on a GPU fails on a laptop.
+A tensor on `accel` is a plain `torch.Tensor`. Its storage lies over the memory of a storage on the CPU, its `host`.
+Dispatch, autograd, views and most checks are torch's own; only the kernels are missing, and `_run` borrows the
+CPU's. Everything experimental that this takes from torch (2.13) is in this file.
 """
 
 import contextlib
@@ -20,29 +20,31 @@ NAME = "accel"
 
 _aten = torch.ops.aten
 _CPU = torch._C.DispatchKey.CPU
-_SET = _aten.set_.source_Storage_storage_offset
-_real = torch.accelerator.current_accelerator()  # asked before `accel` takes its place
-_libraries: list[torch.library.Library] = []  # a kernel is registered for as long as its library lives
+_kernels = torch.library.Library("_", "IMPL")  # type: ignore[no-untyped-call]  # they live as long as it does
+_real = torch.accelerator.current_accelerator()  # asked before `accel` answers
+_torch_apply = nn.Module._apply
+_torch_clone = UntypedStorage.clone
 
 
 def devices() -> list[str]:
-    """The devices that every experiment for an accelerator can run on: `accel`, and the machine's own if it has one."""
-    has_real = _real is not None and torch.get_device_module(_real).is_available()
-    return [NAME, _real.type] if _real is not None and has_real else [NAME]
+    """The devices to run an accelerator's experiments on: `accel`, and the machine's own accelerator if it has one."""
+    if _real is not None and torch.get_device_module(_real).is_available():
+        return [NAME, _real.type]
+    return [NAME]
 
 
 def on_cpu(tensor: Tensor) -> Tensor:
-    """A copy on the CPU, outside any graph, that later changes of `tensor` don't reach."""
+    """A copy on the CPU that knows of no graph and that later changes of `tensor` don't reach."""
     return tensor.detach().to("cpu", copy=True)
 
 
 @contextlib.contextmanager
 def present() -> Iterator[None]:
-    """Inside, `torch.accelerator` finds `accel`. Outside it answers as if `accel` were not there."""
+    """Inside, `torch.accelerator` finds `accel`; outside, it answers as if there were no such device."""
     install()
     before, _backend.shown = _backend.shown, True
     try:
-        with torch.autograd.set_multithreading_enabled(False):  # once more: it holds for one thread only
+        with torch.autograd.set_multithreading_enabled(False):  # again, for it holds in one thread only
             yield
     finally:
         _backend.shown = before
@@ -50,48 +52,37 @@ def present() -> Iterator[None]:
 
 @functools.cache
 def install() -> None:
-    """Make the device `accel` known to this process. Runs once, and for good."""
-    _keep_autograd_on_this_thread()
+    """Make `accel` known to torch, for the rest of this process."""
+    _keep_autograd_in_this_thread()
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_backend)
-    _register_kernels()
-    _teach_storages()
+    _kernels.fallback(_run, "PrivateUse1")  # type: ignore[no-untyped-call]
+    torch.serialization.register_package(0, lambda storage: None, _restore)  # 0: asked before torch's own
+    UntypedStorage.clone = _clone  # type: ignore[assignment, method-assign]
     nn.Module._apply = _apply  # type: ignore[method-assign]
-    torch._C._accelerator_getAccelerator = lambda: torch.device(NAME) if _backend.shown else _real  # type: ignore
-    torch._C._accelerator_synchronizeDevice = lambda index: None  # type: ignore[assignment, misc]
+    torch._C._accelerator_getAccelerator = lambda: torch.device(NAME) if _backend.shown else _real  # type: ignore[assignment, return-value]
+    torch._C._accelerator_synchronizeDevice = lambda index: None  # type: ignore[assignment]
 
 
-def _keep_autograd_on_this_thread() -> None:
-    """The first backward pass starts a thread for every device there is, and then no forked child can run another.
+def _keep_autograd_in_this_thread() -> None:
+    """Torch's first backward pass starts a thread for every device, and after that no forked child can run one.
 
-    So let there be one before `accel` is there. A machine with a real accelerator needs its threads.
+    So the first comes before there is an `accel`. Where there is a real accelerator, its threads are needed.
     """
     if devices() == [NAME]:
-        torch.zeros((), device="cpu", requires_grad=True).backward()
+        torch.zeros((), device="cpu", requires_grad=True).backward()  # type: ignore[no-untyped-call]
     torch.autograd.set_multithreading_enabled(False)
 
 
-class _Backend:
-    """What torch asks of the module `torch.accel`. Random numbers are the CPU's, so its seed and state are too."""
+class _Backend(backend_registration._DummyBackendModule):
+    """What torch asks about the device, as `torch.accel`. Its random numbers are the CPU's, and so is their state."""
 
     shown = False
 
     def is_available(self) -> bool:
         return self.shown
 
-    def is_initialized(self) -> bool:
-        return True
-
     def device_count(self) -> int:
         return int(self.shown)
-
-    def current_device(self) -> int:
-        return 0
-
-    def _is_in_bad_fork(self) -> bool:
-        return False
-
-    def manual_seed_all(self, seed: int) -> None:
-        pass
 
     def get_rng_state(self, device: object = None) -> Tensor:
         return torch.get_rng_state()
@@ -103,52 +94,35 @@ class _Backend:
 _backend = _Backend()
 
 
-# Kernels
-
-
-def _register_kernels() -> None:
-    fallback = torch.library.Library("_", "IMPL")
-    fallback.fallback(_run, "PrivateUse1")
-    aten = torch.library.Library("aten", "IMPL")
-    aten.impl("_copy_from", _copy_from, "PrivateUse1")
-    _libraries.extend([fallback, aten])
-
-
 def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Any operator that comes down to a kernel of the device. Torch has wrapped it in autograd already."""
+    """Any operator that has come down to the device's kernel, with autograd and the like already done."""
     if op.is_view or op.overloadpacket is _aten.set_:
-        # Only shape, strides and offset change: the CPU's kernel never looks at the device or the memory.
+        # These set shape, strides and storage: the CPU's kernel does that to any tensor, and touches no memory.
         return op._op_dk(_CPU, *args, **kwargs)
-    with (
-        torch._C.DisableTorchFunction()
-    ):  # a student's `with torch.device(...)` is not meant for what follows
+    with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
         twins = _Twins()
         cpu_args = [twins.on_cpu(value) for value in args]
         cpu_kwargs = {name: twins.on_cpu(value) for name, value in kwargs.items()}
+        if op is _aten._copy_from.default:  # the one operator that moves values between devices
+            cpu_args[1].copy_(cpu_args[0])
+            return args[1]
         if twins.strangers:
             _check_devices(op, args, kwargs)
         return twins.on_accel(op(*cpu_args, **cpu_kwargs))
 
 
-def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
-    """Any copy from or to `accel`: the one operator that two devices may meet in."""
-    with torch._C.DisableTorchFunction():
-        twins = _Twins()
-        twins.on_cpu(target).copy_(twins.on_cpu(source))
-    return target
-
-
 class _Twins:
-    """The tensors of one call, each with the one that stands for it on the other device, by its `id`."""
+    """The tensors of one call. Each has a twin: the same values, seen from the other device."""
 
     def __init__(self) -> None:
-        self.other: dict[int, Tensor] = {}
-        self.strangers = False  # is there a tensor that was never on `accel`?
+        self.twin: dict[int, Tensor] = {}  # by the id of the tensor
+        self.strangers = False  # was one of them never on `accel`?
 
     def on_cpu(self, value: Any) -> Any:
-        """An argument, for a kernel of the CPU."""
+        """An argument, as a kernel of the CPU needs it."""
         if isinstance(value, Tensor):
-            return self.other[id(value)] if id(value) in self.other else self._pair(value)
+            twin = self.twin.get(id(value))
+            return self._pair(value) if twin is None else twin
         if isinstance(value, list):
             return [self.on_cpu(item) for item in value]
         if isinstance(value, torch.device):
@@ -163,18 +137,18 @@ class _Twins:
         host = getattr(tensor.untyped_storage(), "host", None)
         if host is None:
             self.strangers = True
-            cpu = tensor
+            twin = tensor
         else:
-            cpu = torch.empty(0, dtype=tensor.dtype, device="cpu")
-            cpu.set_(host, tensor.storage_offset(), tensor.size(), tensor.stride())
-        self.other[id(tensor)] = cpu
-        self.other[id(cpu)] = tensor
-        return cpu
+            twin = torch.empty(0, dtype=tensor.dtype, device="cpu")
+            twin.set_(host, tensor.storage_offset(), tensor.size(), tensor.stride())
+        self.twin[id(tensor)] = twin
+        self.twin[id(twin)] = tensor
+        return twin
 
     def on_accel(self, result: Any) -> Any:
-        """What the kernel returned: an argument that was written to, or something new."""
+        """What a kernel of the CPU returned: an argument that it wrote to, or something new."""
         if isinstance(result, Tensor):
-            tensor = self.other.get(id(result))
+            tensor = self.twin.get(id(result))
             if tensor is None:
                 return _lay(torch._C._acc.create_empty_tensor((0,), result.dtype), result)
             return tensor if tensor.shape == result.shape else _lay(tensor, result)
@@ -184,84 +158,70 @@ class _Twins:
 
 
 def _lay(tensor: Tensor, cpu: Tensor) -> Tensor:
-    """Put a tensor on `accel` over the memory of one on the CPU."""
-    storage = _over(cpu.untyped_storage())
-    return _SET._op_dk(_CPU, tensor, storage, cpu.storage_offset(), cpu.size(), cpu.stride())  # type: ignore
+    """Put a tensor on `accel` over the memory of a tensor on the CPU."""
+    storage, geometry = _over(cpu.untyped_storage()), (cpu.storage_offset(), cpu.size(), cpu.stride())
+    laid: Tensor = _aten.set_.source_Storage_storage_offset._op_dk(_CPU, tensor, storage, *geometry)
+    return laid
 
 
 def _over(host: UntypedStorage) -> UntypedStorage:
-    """A storage on `accel` over the memory of one on the CPU, which it keeps alive."""
+    """A storage on `accel` over the memory of a storage on the CPU, which it keeps alive."""
     device = torch.device(NAME, 0)
-    storage = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, host.nbytes())
+    storage: Any = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, host.nbytes())
     storage.host = host
-    return storage
+    return storage  # type: ignore[no-any-return]
+
+
+def _clone(storage: UntypedStorage) -> UntypedStorage:
+    """`UntypedStorage.clone`, behind `copy.deepcopy`: torch itself can't make a storage on `accel`."""
+    host = getattr(storage, "host", None)
+    return _torch_clone(storage) if host is None else _over(host.clone())  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _restore(storage: UntypedStorage, location: str) -> UntypedStorage | None:
+    """A storage that `torch.load` has read, where it belongs; None if that is another device's business."""
+    return _over(storage) if location.partition(":")[0] == NAME else None
+
+
+def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+    """`nn.Module._apply`, behind `model.to`: a parameter that moves stays the same object, as it does on CUDA.
+
+    Torch would put a new one in its place, and an optimizer that was built before would go on with the old.
+    """
+    before = dict(module._parameters)
+    _torch_apply(module, fn, recurse)  # type: ignore[no-untyped-call]
+    for name, new in module._parameters.items():
+        old = before[name]
+        if old is not None and new is not None and old.device != new.device and old is not new:
+            torch._C._swap_tensor_impl(old, new)
+            module._parameters[name] = old
+    return module
 
 
 def _check_devices(op: OpOverload[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Refuse tensors of two devices in CUDA's words, but for the two mixtures that CUDA allows.
+    """Refuse tensors of two devices, in CUDA's words, except for the mixtures that CUDA allows.
 
-    Those are a 0-dim tensor on the CPU that is only read, and indices on the CPU into a tensor on the device.
+    These are a 0-dim tensor of the CPU that is only read, and indices on the CPU into a tensor on the device.
     """
-    schema = op._schema.arguments
-    values = dict(zip((argument.name for argument in schema), args)) | kwargs
+    values = dict(zip([argument.name for argument in op._schema.arguments], args, strict=False)) | kwargs
     common: torch.device | None = None
-    for argument in schema:
+    for argument in op._schema.arguments:
         value = values.get(argument.name)
-        for tensor in value if isinstance(value, list) else [value]:
+        tensors = value if isinstance(value, list) else [value]
+        is_index = argument.name == "indices" and isinstance(value, list)
+        for tensor in tensors:
             if not isinstance(tensor, Tensor):
                 continue
-            index = argument.name == "indices" and isinstance(value, list)
-            scalar = tensor.dim() == 0 and not argument.is_write and op is not _aten.equal.default
-            if tensor.is_cpu and (index or scalar):
+            is_scalar = tensor.dim() == 0 and not argument.is_write and op is not _aten.equal.default
+            if tensor.is_cpu and (is_index or is_scalar):
                 continue
             common = common or tensor.device
-            if tensor.device != common and index:
+            if tensor.device != common and is_index:
                 raise RuntimeError(
                     f"indices should be either on cpu or on the same device as the indexed tensor ({common})"
                 )
             if tensor.device != common:
                 raise RuntimeError(
                     f"Expected all tensors to be on the same device, but got {argument.name} is on {tensor.device}, "
-                    f"different from other tensors on {common} "
-                    f"(when checking argument in method wrapper_{NAME}_{op._opname})"
+                    f"different from other tensors on {common} (when checking argument in method {op._opname})"
                 )
-
-
-# What torch can't do for a device that it doesn't know
-
-
-def _teach_storages() -> None:
-    """`copy.deepcopy` of a tensor and `torch.load` make new storages, and torch has no memory of `accel` to give."""
-    clone = UntypedStorage.clone
-
-    def clone_on_accel(storage: UntypedStorage) -> UntypedStorage:
-        return _over(storage.host.clone()) if storage.device.type == NAME else clone(storage)
-
-    def restore(storage: UntypedStorage, location: str) -> UntypedStorage | None:
-        return _over(storage) if location.partition(":")[0] == NAME else None
-
-    UntypedStorage.clone = clone_on_accel  # type: ignore[method-assign]
-    torch.serialization.register_package(0, lambda storage: None, restore)  # 0: before torch's own
-
-
-_torch_apply = nn.Module._apply
-
-
-def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-    """`nn.Module._apply`, behind `model.to`: a parameter that moves stays the same object, as on CUDA.
-
-    Torch puts a new one in its place, and an optimizer that was built before would go on with the old one.
-    """
-    before = dict(module._parameters)
-    _torch_apply(module, fn, recurse)
-    for name, old in before.items():
-        new = module._parameters[name]
-        if (
-            old is not None
-            and new is not None
-            and NAME in (old.device.type, new.device.type)
-            and new is not old
-        ):
-            torch._C._swap_tensor_impl(old, new)
-            module._parameters[name] = old
-    return module

@@ -1,9 +1,9 @@
-"""A second device on any machine: `accel`, in the slot (PrivateUse1) that torch keeps for devices it doesn't know.
+"""A second device on any machine: `accel`, in the slot (PrivateUse1) that torch keeps for foreign devices.
 
-What CUDA allows works on `accel` and what CUDA refuses fails, so code that would crash on a GPU fails on a laptop.
-A tensor on `accel` is a plain `torch.Tensor`. Its storage lies over the memory of a storage on the CPU, its `host`.
-Dispatch, autograd, views and most checks are torch's own; only the kernels are missing, and `_run` borrows the
-CPU's. Everything experimental that this takes from torch (2.13) is in this file.
+What CUDA allows works on `accel`, and what CUDA refuses fails: code that would crash on a GPU fails on a
+laptop. A tensor on `accel` is a plain `torch.Tensor` whose storage lies over the memory of a storage on the
+CPU, its `host`. Dispatch, autograd, views and most checks are torch's own. Only the kernels are missing, and
+`_run` borrows the CPU's. Everything experimental that this takes from torch (2.13) is in this file.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _torch_clone = UntypedStorage.clone
 
 
 def devices() -> list[str]:
-    """The devices to run an accelerator's experiments on: `accel`, and the machine's own accelerator if it has one."""
+    """What to run an accelerator's experiments on: `accel`, and the machine's own accelerator if it has one."""
     if _real is not None and torch.get_device_module(_real).is_available():
         return [NAME, _real.type]
     return [NAME]
@@ -56,7 +56,7 @@ def install() -> None:
     _keep_autograd_in_this_thread()
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_backend)
     _kernels.fallback(_run, "PrivateUse1")  # type: ignore[no-untyped-call]
-    torch.serialization.register_package(0, lambda storage: None, _restore)  # 0: asked before torch's own
+    torch.serialization.register_package(0, lambda storage: None, _restore)  # type: ignore[arg-type]  # 0: before torch's
     UntypedStorage.clone = _clone  # type: ignore[assignment, method-assign]
     nn.Module._apply = _apply  # type: ignore[method-assign]
     torch._C._accelerator_getAccelerator = lambda: torch.device(NAME) if _backend.shown else _real  # type: ignore[assignment, return-value]
@@ -64,9 +64,9 @@ def install() -> None:
 
 
 def _keep_autograd_in_this_thread() -> None:
-    """Torch's first backward pass starts a thread for every device, and after that no forked child can run one.
+    """The first backward pass starts a thread for every device, and after that no forked child can run one.
 
-    So the first comes before there is an `accel`. Where there is a real accelerator, its threads are needed.
+    So the first comes before there is an `accel`. A real accelerator needs its threads.
     """
     if devices() == [NAME]:
         torch.zeros((), device="cpu", requires_grad=True).backward()  # type: ignore[no-untyped-call]
@@ -74,7 +74,7 @@ def _keep_autograd_in_this_thread() -> None:
 
 
 class _Backend(backend_registration._DummyBackendModule):
-    """What torch asks about the device, as `torch.accel`. Its random numbers are the CPU's, and so is their state."""
+    """What torch asks about the device, as `torch.accel`. Its random numbers are the CPU's, state and all."""
 
     shown = False
 
@@ -97,7 +97,7 @@ _backend = _Backend()
 def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Any operator that has come down to the device's kernel, with autograd and the like already done."""
     if op.is_view or op.overloadpacket is _aten.set_:
-        # These set shape, strides and storage: the CPU's kernel does that to any tensor, and touches no memory.
+        # Only shape, strides and storage are set, and the CPU's kernel does that to any tensor.
         return op._op_dk(_CPU, *args, **kwargs)
     with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
         twins = _Twins()
@@ -169,7 +169,7 @@ def _over(host: UntypedStorage) -> UntypedStorage:
     device = torch.device(NAME, 0)
     storage: Any = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, host.nbytes())
     storage.host = host
-    return storage  # type: ignore[no-any-return]
+    return storage
 
 
 def _clone(storage: UntypedStorage) -> UntypedStorage:
@@ -184,7 +184,7 @@ def _restore(storage: UntypedStorage, location: str) -> UntypedStorage | None:
 
 
 def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-    """`nn.Module._apply`, behind `model.to`: a parameter that moves stays the same object, as it does on CUDA.
+    """`nn.Module._apply`, behind `model.to`: a parameter that moves stays the same object, as on CUDA.
 
     Torch would put a new one in its place, and an optimizer that was built before would go on with the old.
     """
@@ -192,7 +192,12 @@ def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = Tr
     _torch_apply(module, fn, recurse)  # type: ignore[no-untyped-call]
     for name, new in module._parameters.items():
         old = before[name]
-        if old is not None and new is not None and old.device != new.device and old is not new:
+        if (
+            old is not None
+            and new is not None
+            and old is not new
+            and NAME in (old.device.type, new.device.type)
+        ):
             torch._C._swap_tensor_impl(old, new)
             module._parameters[name] = old
     return module
@@ -201,27 +206,25 @@ def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = Tr
 def _check_devices(op: OpOverload[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Refuse tensors of two devices, in CUDA's words, except for the mixtures that CUDA allows.
 
-    These are a 0-dim tensor of the CPU that is only read, and indices on the CPU into a tensor on the device.
+    These are a 0-dim tensor on the CPU that is only read, and indices on the CPU into a tensor on the device.
     """
     values = dict(zip([argument.name for argument in op._schema.arguments], args, strict=False)) | kwargs
     common: torch.device | None = None
     for argument in op._schema.arguments:
         value = values.get(argument.name)
-        tensors = value if isinstance(value, list) else [value]
         is_index = argument.name == "indices" and isinstance(value, list)
-        for tensor in tensors:
+        for tensor in value if isinstance(value, list) else [value]:
             if not isinstance(tensor, Tensor):
                 continue
             is_scalar = tensor.dim() == 0 and not argument.is_write and op is not _aten.equal.default
             if tensor.is_cpu and (is_index or is_scalar):
                 continue
             common = common or tensor.device
-            if tensor.device != common and is_index:
-                raise RuntimeError(
-                    f"indices should be either on cpu or on the same device as the indexed tensor ({common})"
-                )
             if tensor.device != common:
                 raise RuntimeError(
-                    f"Expected all tensors to be on the same device, but got {argument.name} is on {tensor.device}, "
-                    f"different from other tensors on {common} (when checking argument in method {op._opname})"
+                    f"indices should be either on cpu or on the same device as the indexed tensor ({common})"
+                    if is_index
+                    else "Expected all tensors to be on the same device, but got "
+                    f"{argument.name} is on {tensor.device}, different from other tensors on {common} "
+                    f"(when checking argument in method wrapper_{NAME}_{op._opname})"
                 )

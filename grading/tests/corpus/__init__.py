@@ -1,0 +1,75 @@
+"""Submissions that are wrong and must fail, and submissions that are right and must pass.
+
+Each is a small change of the reference solution: `edits` replace a piece of a module's text, `define` is
+appended to it, so that a definition there takes the place of the one above.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+HERE = Path(__file__).parent
+SOLUTIONS = HERE.parents[2] / "solutions"
+MODULES = tuple(sorted(file.stem for file in SOLUTIONS.glob("ex*.py")))
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """edits: [old, new] pairs; each old text must stand in the module exactly once."""
+
+    module: str
+    edits: tuple[tuple[str, str], ...] = ()
+    define: str = ""
+
+    def apply(self, source: str) -> str:
+        for old, new in self.edits:
+            if source.count(old) != 1:
+                raise ValueError(f"{self.module}: {old!r} occurs {source.count(old)} times, not once")
+            source = source.replace(old, new)
+        return source + (f"\n\n{self.define}\n" if self.define else "")
+
+
+class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A wrong submission: the test that must fail first, and words that the student must read there."""
+
+    name: str
+    cause: str
+    change: Change
+    fails: str
+    says: tuple[str, ...]
+    field: tuple[str, ...] = ()  # rows of the table of mistakes from the field, by their short names
+
+
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A right submission in another style, and what it stands for."""
+
+    name: str
+    accepts: str
+    changes: tuple[Change, ...]
+
+
+def mistakes() -> list[Mistake]:
+    return _read("mistakes", "mistake", Mistake)
+
+
+def variants() -> list[Variant]:
+    return _read("variants", "variant", Variant)
+
+
+def _read(folder: str, key: str, kind: type[T]) -> list[T]:
+    files = sorted((HERE / folder).glob("*.toml"))
+    entries = [entry for file in files for entry in tomllib.loads(file.read_text(encoding="utf-8"))[key]]
+    return [msgspec.convert(entry, kind) for entry in entries]
+
+
+def write(folder: Path, *changes: Change) -> Path:
+    """The five reference modules with these changes, in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for module in MODULES:
+        source = (SOLUTIONS / f"{module}.py").read_text(encoding="utf-8")
+        for change in changes:
+            source = change.apply(source) if change.module == module else source
+        (folder / f"{module}.py").write_text(source, encoding="utf-8")
+    return folder

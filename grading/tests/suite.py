@@ -1,0 +1,56 @@
+"""Run the suite on a folder, in a fresh fork of this warm process, many at a time."""
+
+import io
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.pool import AsyncResult, Pool
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from tests.coach.plugin import Practice
+from tests.coach.report import Report
+from tests.coach.run import report, run
+from tests.coach.terminal import Screen, show
+from tests.harness import observe as warm  # noqa: F401  # forks share what is imported here
+from tests.harness.given import PRACTICE, Given
+
+os.environ.setdefault("MPLBACKEND", "agg")
+torch.set_num_threads(1)  # before any parallel work, or forked children hang
+
+
+@contextmanager
+def pool() -> Iterator[Pool]:
+    """A process for every job, so that nothing a submission does is felt by the next."""
+    context = multiprocessing.get_context("fork")
+    with context.Pool(os.cpu_count(), maxtasksperchild=1) as workers:
+        yield workers
+
+
+def start(workers: Pool, folder: Path, given: Given = PRACTICE, only: str | None = None) -> "AsyncResult[Report]":
+    return workers.apply_async(judge, (folder, given, only))
+
+
+def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Report:
+    """In this process: only for a process that ends afterwards."""
+    started = time.monotonic()
+    return report(run(Practice(folder, given), only), folder, started)
+
+
+def screen(folder: Path, only: str | None = None, width: int = 100) -> str:
+    """What `make test` prints. In this process, as above."""
+    started, out = time.monotonic(), io.StringIO()
+    suite = run(Practice(folder), only)
+    console = Console(file=out, width=width, highlight=False, legacy_windows=False)
+    show(report(suite, folder, started), suite, only is not None, Screen(console))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def first_failure(found: Report) -> str | None:
+    """The first test of the report that isn't passed, blocked or still to be written."""
+    tests = (test for exercise in found.exercises for test in exercise.tests)
+    return next((test.id for test in tests if test.status in ("failed", "error", "timeout")), None)

@@ -1,5 +1,7 @@
 """Run the suite on a folder, in a fresh fork of this warm process, many at a time."""
 
+import functools
+import gc
 import io
 import multiprocessing
 import os
@@ -16,7 +18,6 @@ from tests.coach.plugin import Practice
 from tests.coach.report import Report
 from tests.coach.run import report, run
 from tests.coach.terminal import Screen, show
-from tests.harness import observe as warm  # noqa: F401  # forks share what is imported here
 from tests.harness.given import PRACTICE, Given
 
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -26,9 +27,18 @@ torch.set_num_threads(1)  # before any parallel work, or forked children hang
 @contextmanager
 def pool() -> Iterator[Pool]:
     """A process for every job, so that nothing a submission does is felt by the next."""
+    warm_up()
     context = multiprocessing.get_context("fork")
     with context.Pool(os.cpu_count(), maxtasksperchild=1) as workers:
         yield workers
+
+
+@functools.cache
+def warm_up() -> None:
+    """Run the suite once, so that what it imports on the way (torch._dynamo, matplotlib) is there in every fork."""
+    judge(Path(__file__).parents[2] / "solutions")
+    gc.collect()
+    gc.freeze()
 
 
 def start(workers: Pool, folder: Path, given: Given = PRACTICE, only: str | None = None) -> "AsyncResult[Report]":

@@ -25,7 +25,7 @@ Runs = dict[str, dict[str, Any]]
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Every submission that a selected test asks for, on all numbers: started at once, awaited one by one."""
-    wanted = {i.callspec.params["name"] for i in request.session.items if "name" in getattr(i, "callspec", i).__dict__.get("params", {})}
+    wanted = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")}
     root = tmp_path_factory.mktemp("corpus")
     with suite.pool() as workers:
         found: Runs = {}
@@ -86,20 +86,20 @@ def test_no_test_passes_on_the_stubs() -> None:
     assert {exercise.status for exercise in report.exercises} == {"todo"}
 
 
-def tests_of(report: Report) -> Iterator[tuple[ExerciseResult, TestResult]]:
+def every_test(report: Report) -> Iterator[tuple[ExerciseResult, TestResult]]:
     return ((exercise, test) for exercise in report.exercises for test in exercise.tests)
 
 
 def message(report: Report, id: str) -> str:
-    test = next(test for _, test in tests_of(report) if test.id == id)
+    test = next(test for _, test in every_test(report) if test.id == id)
     return " ".join(f"{test.message} {test.location.source if test.location else ''}".split())
 
 
 def errors(report: Report) -> list[str]:
-    return [test.id for _, test in tests_of(report) if test.status == "error"]
+    return [test.id for _, test in every_test(report) if test.status == "error"]
 
 
 def failures(report: Report) -> str:
     """Everything that isn't passed, to be read in a failing test of ours."""
-    shown = (f"{t.status}: {t.id}\n{textwrap.indent(t.message or '', '    ')}" for _, t in tests_of(report) if t.status != "passed")
+    shown = (f"{t.status}: {t.id}\n{textwrap.indent(t.message or '', '    ')}" for _, t in every_test(report) if t.status != "passed")
     return "\n".join(shown)

@@ -16,7 +16,7 @@ TESTS = Path(__file__).resolve().parents[1]
 # The suite brings its plugins along; what else is installed on this machine must not change a verdict.
 OPTIONS = [
     "-p", "pytest_check.plugin", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:logging",
-    "-p", "no:junitxml", "-p", "no:doctest", "-p", "no:unittest", "-p", "no:faulthandler",
+    "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:warnings", "-p", "no:junitxml", "-p", "no:doctest", "-p", "no:unittest", "-p", "no:faulthandler",
     "--capture=no", f"--rootdir={TESTS.parent}", "-c", os.devnull,
 ]  # fmt: skip
 

@@ -27,7 +27,7 @@ _torch_clone = UntypedStorage.clone
 
 
 def devices() -> list[str]:
-    """What to run an accelerator's experiments on: `accel`, and the machine's own accelerator if it has one."""
+    """The accelerators to experiment on: `accel`, and the machine's own (cuda, mps, xpu) if it has one."""
     if _real is not None and torch.get_device_module(_real).is_available():
         return [NAME, _real.type]
     return [NAME]
@@ -44,8 +44,7 @@ def present() -> Iterator[None]:
     install()
     before, _backend.shown = _backend.shown, True
     try:
-        with torch.autograd.set_multithreading_enabled(False):  # again, for it holds in one thread only
-            yield
+        yield
     finally:
         _backend.shown = before
 
@@ -53,7 +52,7 @@ def present() -> Iterator[None]:
 @functools.cache
 def install() -> None:
     """Make `accel` known to torch, for the rest of this process."""
-    _keep_autograd_in_this_thread()
+    _start_autograd()
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_backend)
     _kernels.fallback(_run, "PrivateUse1")  # type: ignore[no-untyped-call]
     torch.serialization.register_package(0, lambda storage: None, _restore)  # type: ignore[arg-type]  # 0: before torch's
@@ -63,14 +62,14 @@ def install() -> None:
     torch._C._accelerator_synchronizeDevice = lambda index: None  # type: ignore[assignment]
 
 
-def _keep_autograd_in_this_thread() -> None:
-    """The first backward pass starts a thread for every device, and after that no forked child can run one.
+def _start_autograd() -> None:
+    """Run a first backward pass before torch knows of `accel`.
 
-    So the first comes before there is an `accel`. A real accelerator needs its threads.
+    The first one starts a thread for every device but the CPU, and after that no forked child can run another.
+    A real accelerator needs its threads, and is not woken by us.
     """
     if devices() == [NAME]:
         torch.zeros((), device="cpu", requires_grad=True).backward()  # type: ignore[no-untyped-call]
-    torch.autograd.set_multithreading_enabled(False)
 
 
 class _Backend(backend_registration._DummyBackendModule):
@@ -99,6 +98,7 @@ def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
     if op.is_view or op.overloadpacket is _aten.set_:
         # Only shape, strides and storage are set, and the CPU's kernel does that to any tensor.
         return op._op_dk(_CPU, *args, **kwargs)
+    torch._C._set_multithreading_enabled(False)  # `accel` has no thread of its own for backward passes to run in
     with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
         twins = _Twins()
         cpu_args = [twins.on_cpu(value) for value in args]
@@ -166,16 +166,16 @@ def _lay(tensor: Tensor, cpu: Tensor) -> Tensor:
 
 def _over(host: UntypedStorage) -> UntypedStorage:
     """A storage on `accel` over the memory of a storage on the CPU, which it keeps alive."""
-    device = torch.device(NAME, 0)
-    storage: Any = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, host.nbytes())
-    storage.host = host
-    return storage
+    device, size = torch.device(NAME, 0), host.nbytes()
+    storage = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, size)
+    storage.host = host  # type: ignore[attr-defined]
+    return storage  # type: ignore[return-value]
 
 
 def _clone(storage: UntypedStorage) -> UntypedStorage:
     """`UntypedStorage.clone`, behind `copy.deepcopy`: torch itself can't make a storage on `accel`."""
     host = getattr(storage, "host", None)
-    return _torch_clone(storage) if host is None else _over(host.clone())  # type: ignore[no-untyped-call, no-any-return]
+    return _torch_clone(storage) if host is None else _over(host.clone())  # type: ignore[no-untyped-call]
 
 
 def _restore(storage: UntypedStorage, location: str) -> UntypedStorage | None:

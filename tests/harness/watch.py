@@ -17,7 +17,7 @@ Start = tuple[float, float]
 
 def array(tensor: Tensor) -> Array:
     """A tensor as plain data, wherever it lies."""
-    values = accelerator.on_cpu(tensor)
+    values = tensor.detach() if tensor.device.type == "cpu" else accelerator.on_cpu(tensor)
     values = (values.float() if values.dtype == torch.bfloat16 else values).contiguous()
     dtype = str(tensor.dtype).removeprefix("torch.")
     return Array(dtype, tuple(tensor.shape), values.numpy().tobytes(), tensor.device.type, tensor.requires_grad)

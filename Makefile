@@ -15,7 +15,7 @@ DEPENDENCIES = $(BIN)/python -c 'import sys, tomllib; \
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 MAKEFLAGS += --no-print-directory
-.PHONY: test hint stubs check system bench mutants
+.PHONY: test hint stubs check golden system bench mutants
 .DEFAULT_GOAL := test
 
 test: .venv/student
@@ -28,7 +28,13 @@ stubs: .venv/developer
 	@$(BIN)/python -m grading.stubs
 
 check: system .venv/developer
-	@$(BIN)/python -m grading.check
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet -p no:cacheprovider grading/tests
+
+golden: .venv/developer
+	@$(BIN)/python -m grading.tests.test_golden
 
 bench: .venv/developer
 	@$(BIN)/python -m grading.bench

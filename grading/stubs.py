@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jupytext  # type: ignore[import-untyped]
-from nbgrader.preprocessors import ClearSolutions  # type: ignore[import-untyped]
+import jupytext
+from nbgrader.preprocessors import ClearSolutions
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = "py:percent"

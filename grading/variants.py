@@ -109,8 +109,17 @@ def _splits_alike(given: Given, rows: int) -> bool:
 def telling(given: Given) -> bool:
     """Can a wrong program be told from a right one, on these numbers?"""
     weight, bias = given.line.weight, given.line.bias
-    pairs: list[Pair] = [given.start_at, given.short_start_at, given.trained, given.other_trained, given.parameters]
-    apart = all(abs(a - b) > 0.05 for a, b in (*pairs, (weight, bias), (given.other_line.weight, given.other_line.bias)))
+    pairs: list[Pair] = [
+        given.start_at,
+        given.short_start_at,
+        given.trained,
+        given.other_trained,
+        given.parameters,
+    ]
+    apart = all(
+        abs(a - b) > 0.05
+        for a, b in (*pairs, (weight, bias), (given.other_line.weight, given.other_line.bias))
+    )
     far = all(math.dist(pair, (weight, bias)) > 0.1 for pair in pairs)
     new = all(abs(v - known) > 0.02 for v in (weight, bias) for known in (0.3, 0.9))
     last = (given.epochs - 1) % given.eval_every and (given.short_epochs - 1) % given.short_eval_every
@@ -125,6 +134,8 @@ def _loops_part(given: Given) -> bool:
     for loop in oracle.WRONG_LOOPS.values():
         run, _ = oracle._as_seen_by(loop, trace, given.train(), given.test(), given.lr)
         wrong = loop.moves(run)
-        if not loop.number and not (len(wrong) and np.abs(wrong - right[: len(wrong)]).max() > DEPARTURE * given.lr):
+        if not loop.number and not (
+            len(wrong) and np.abs(wrong - right[: len(wrong)]).max() > DEPARTURE * given.lr
+        ):
             return False
     return True

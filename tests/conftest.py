@@ -1,6 +1,6 @@
 """One line an experiment: the fixture's name, where it lives in tests/harness, what it observes."""
 
-from tests.coach.plugin import experiment
+from tests.coach.suite import experiment
 from tests.harness import observations as seen
 
 pytest_plugins = ["tests.coach.plugin"]

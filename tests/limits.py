@@ -41,12 +41,17 @@ def stopwatch() -> Iterator[None]:
         nonlocal interruptions
         interruptions += 1
         if interruptions > _PATIENCE:
-            message = "Your code catches every exception and could not be stopped. Look for a bare `except:`.\n"
+            message = (
+                "Your code catches every exception and could not be stopped. Look for a bare `except:`.\n"
+            )
             os.write(2, message.encode())
             os._exit(1)
         raise TimeUp
 
-    clocks = [(signal.ITIMER_PROF, signal.SIGPROF, CPU_SECONDS), (signal.ITIMER_REAL, signal.SIGALRM, WALL_SECONDS)]
+    clocks = [
+        (signal.ITIMER_PROF, signal.SIGPROF, CPU_SECONDS),
+        (signal.ITIMER_REAL, signal.SIGALRM, WALL_SECONDS),
+    ]
     before = [signal.signal(name, ring) for _, name, _ in clocks]
     try:
         for timer, _, seconds in clocks:
@@ -90,5 +95,3 @@ def _watchdog() -> Iterator[None]:
 def shorten(text: str, most: int = 2000) -> str:
     """The text, cut in the middle of nothing: its first `most` characters and how many are missing."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text) - most} more characters)"
-
-

@@ -235,10 +235,10 @@ WRONG_LOOPS = {
     "momentum": Loop(lambda run: _adding_up(run, _momentum(run)), number=_momentum),
 }
 SENTENCES = {  # "your parameters move exactly as in a loop that" …: what it does, then what to look at
-    "no step": "never takes a step: is `optimizer.step()` called (with its parentheses), for this very model?",
+    "no step": "never takes a step: is `optimizer.step()` called (with its parentheses), for this model?",
     "never cleared": "never clears the gradients: "
     "is `optimizer.zero_grad()` called (with its parentheses) in every epoch?",
-    "one step late": "steps with the gradients of the epoch before: is `loss.backward()` before `optimizer.step()`?",
+    "one step late": "steps with gradients that are one epoch old: does `loss.backward()` come first?",
     "twice as far": "doubles every step: is `loss.backward()` called twice, or the learning rate doubled?",
     "uphill": "climbs the loss instead of descending: is there a minus sign or a `maximize=True` too many?",
     "weight only": "trains the weight alone: does the optimizer get all of `model.parameters()`?",

@@ -6,31 +6,44 @@ import io
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
 
-from tests.coach.plugin import Practice
 from tests.coach.report import Report
 from tests.coach.run import report, run
+from tests.coach.suite import Practice
 from tests.coach.terminal import Screen, show
 from tests.harness.given import PRACTICE, Given
 
+T = TypeVar("T")
 os.environ.setdefault("MPLBACKEND", "agg")
 torch.set_num_threads(1)  # before any parallel work, or forked children hang
 
 
+class Forks:
+    """A process for every call, so that nothing a submission does is felt by the next."""
+
+    def __init__(self, workers: Pool) -> None:
+        self.workers = workers
+
+    def start(self, function: Callable[..., T], *arguments: object) -> "AsyncResult[T]":
+        return self.workers.apply_async(function, arguments)
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        return self.start(function, *arguments).get(timeout=600)
+
+
 @contextmanager
-def pool() -> Iterator[Pool]:
-    """A process for every job, so that nothing a submission does is felt by the next."""
+def forks() -> Iterator[Forks]:
     warm_up()
-    context = multiprocessing.get_context("fork")
-    with context.Pool(os.cpu_count(), maxtasksperchild=1) as workers:
-        yield workers
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as workers:
+        yield Forks(workers)
 
 
 @functools.cache
@@ -39,10 +52,6 @@ def warm_up() -> None:
     judge(Path(__file__).parents[2] / "solutions")
     gc.collect()
     gc.freeze()
-
-
-def start(workers: Pool, folder: Path, given: Given = PRACTICE, only: str | None = None) -> "AsyncResult[Report]":
-    return workers.apply_async(judge, (folder, given, only))
 
 
 def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Report:

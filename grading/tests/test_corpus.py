@@ -23,18 +23,19 @@ Runs = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks
+) -> Runs:
     """Every submission that a selected test asks for, on all numbers: started at once, awaited one by one."""
     wanted = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")}
     root = tmp_path_factory.mktemp("corpus")
-    with suite.pool() as workers:
-        found: Runs = {}
-        for name in [*MISTAKES, *VARIANTS]:
-            if name in wanted:
-                changes = (MISTAKES[name].change,) if name in MISTAKES else VARIANTS[name].changes
-                folder = corpus.write(root / name, *changes)
-                found[name] = {key: suite.start(workers, folder, given) for key, given in NUMBERS.items()}
-        yield found
+    found: Runs = {}
+    for name in [*MISTAKES, *VARIANTS]:
+        if name in wanted:
+            changes = (MISTAKES[name].change,) if name in MISTAKES else VARIANTS[name].changes
+            folder = corpus.write(root / name, *changes)
+            found[name] = {key: forks.start(suite.judge, folder, given) for key, given in NUMBERS.items()}
+    return found
 
 
 def reports(runs: Runs, name: str) -> dict[str, Report]:
@@ -71,18 +72,16 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(corpus.mistakes()) + len(corpus.variants()) == len(MISTAKES.keys() | VARIANTS.keys())
 
 
-def test_solutions_get_all_points_on_twenty_secret_variants(tmp_path: Path) -> None:
-    with suite.pool() as workers:
-        jobs = [suite.start(workers, corpus.SOLUTIONS, derive(KEY, f"solution {n}")) for n in range(20)]
-        for job in jobs:
-            report = job.get(timeout=600)
-            assert report.score == 100, failures(report)
+def test_solutions_get_all_points_on_twenty_secret_variants(forks: suite.Forks) -> None:
+    numbers = [derive(KEY, f"solution {n}") for n in range(20)]
+    for job in [forks.start(suite.judge, corpus.SOLUTIONS, given) for given in numbers]:
+        report = job.get(timeout=600)
+        assert report.score == 100, failures(report)
 
 
-def test_no_test_passes_on_the_stubs() -> None:
-    with suite.pool() as workers:
-        report = suite.start(workers, corpus.SOLUTIONS.parent / "exercises").get(timeout=600)
-    assert {test.status for exercise in report.exercises for test in exercise.tests} == {"todo"}
+def test_no_test_passes_on_the_stubs(forks: suite.Forks) -> None:
+    report = forks.call(suite.judge, corpus.SOLUTIONS.parent / "exercises")
+    assert {test.status for _, test in every_test(report)} == {"todo"}
     assert {exercise.status for exercise in report.exercises} == {"todo"}
 
 
@@ -101,5 +100,9 @@ def errors(report: Report) -> list[str]:
 
 def failures(report: Report) -> str:
     """Everything that isn't passed, to be read in a failing test of ours."""
-    shown = (f"{t.status}: {t.id}\n{textwrap.indent(t.message or '', '    ')}" for _, t in every_test(report) if t.status != "passed")
+    shown = (
+        f"{t.status}: {t.id}\n{textwrap.indent(t.message or '', '    ')}"
+        for _, t in every_test(report)
+        if t.status != "passed"
+    )
     return "\n".join(shown)

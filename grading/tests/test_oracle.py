@@ -3,6 +3,9 @@
 Every run here is a real PyTorch loop, from fixed seeds.
 """
 
+# mypy: disable-error-code="no-untyped-call"
+# (Tensor.backward has no type hints.)
+
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -18,8 +21,9 @@ from tests.harness.observations import Pair
 
 STEPS = (1 / 64, 1 / 128, 1 / 256, 0.01, 0.02, 0.005)
 LR = 0.01
-STARTS = range(100, 150)  # seeds of the wrong loops' data and models
-U = oracle.HALF_ULP
+STARTS = range(100, 120)  # seeds of the wrong loops' data and models
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using a target size")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -179,7 +183,10 @@ def on_the_test_rows(on: Pieces) -> Tensor:
     return right(on._replace(data=on.data._replace(X=on.data.X_test, y=on.data.y_test)))
 
 
-def sgd(times: float = 1, momentum: float = 0, part: slice = slice(None)) -> "MakeOptimizer":
+MakeOptimizer = Callable[[nn.Module, float, bool | None], torch.optim.Optimizer]
+
+
+def sgd(times: float = 1, momentum: float = 0, part: slice = slice(None)) -> MakeOptimizer:
     def make(model: nn.Module, lr: float, foreach: bool | None) -> torch.optim.Optimizer:
         parameters = list(model.parameters())[part]
         return torch.optim.SGD(parameters, lr=times * lr, momentum=momentum, foreach=foreach)
@@ -189,9 +196,6 @@ def sgd(times: float = 1, momentum: float = 0, part: slice = slice(None)) -> "Ma
 
 def adam(model: nn.Module, lr: float, foreach: bool | None) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=lr, foreach=foreach)
-
-
-MakeOptimizer = Callable[[nn.Module, float, bool | None], torch.optim.Optimizer]
 
 
 class Loop(NamedTuple):
@@ -246,10 +250,15 @@ WRONG = {
     "lr x 2": Loop("twice as far", optimizer=sgd(2)),
 }
 WRONG |= {
-    f"lr x {times}": Loop("learning rate", optimizer=sgd(times))
+    f"lr x {times}": Loop(
+        "learning rate", optimizer=sgd(times), says=f"a learning rate of {times * LR:.4g}, not 0.01:"
+    )
     for times in (0.1, 0.5, 0.73, 0.9, 0.99, 0.999, 1.01, 1.1, 10)
 }
-WRONG |= {f"momentum {m}": Loop("momentum", optimizer=sgd(momentum=m)) for m in (0.1, 0.5, 0.9)}
+WRONG |= {
+    f"momentum {m}": Loop("momentum", optimizer=sgd(momentum=m), says=f"a momentum of {m}:")
+    for m in (0.1, 0.5, 0.9)
+}
 
 
 def crossing(seed: int, data: Data) -> Pair:
@@ -261,7 +270,7 @@ def crossing(seed: int, data: Data) -> Pair:
     return weight, float(y[middle] - weight * x[middle] + rng.uniform(0.001, 0.01))
 
 
-def some_training(seed: int, loop: Loop = RIGHT, epochs: int = 40, lr: float = LR) -> tuple[Data, Training]:
+def some_training(seed: int, loop: Loop = RIGHT, epochs: int = 30, lr: float = LR) -> tuple[Data, Training]:
     data, model = some_data(seed), some_model(seed)
     if loop.crossing:
         put(model, crossing(seed, data))
@@ -282,7 +291,7 @@ def test_a_thousand_right_runs_raise_no_alarm() -> None:
     worst = 0.0
     for seed in range(1000):
         lr = (LR, 1 / 64, LR, 0.05)[seed // 3 % 4]
-        data, run = some_training(seed, epochs=300 if seed % 10 == 0 else 60, lr=lr)
+        data, run = some_training(seed, epochs=300 if seed % 19 == 0 else 40, lr=lr)
         x, y = data.train
         worst = max(worst, oracle.step_errors(run.trace, x, y, lr).max())
         assert oracle.wrong_steps(run.trace, x, y, lr) == [], seed
@@ -297,13 +306,15 @@ def test_a_thousand_right_runs_raise_no_alarm() -> None:
 def test_mean_squared_error_with_momentum_raises_no_alarm() -> None:
     """The gradients and the losses; `wrong_steps` is for plain steps on the absolute error only."""
     loop = Loop("", loss_fn=nn.MSELoss(), optimizer=sgd(momentum=0.5))
-    for seed in range(200):
+    for seed in range(60):
         data, run = some_training(seed, loop)
         for at, slope, loss in zip(run.trace, run.gradients, run.losses, strict=False):
             assert oracle.gradient_is_right(slope, at, *data.train, loss="mse"), seed
             assert oracle.loss_is_right(loss, at, *data.train, loss="mse"), seed
-            assert not oracle.gradient_is_right((slope[0] * 1.001, slope[1] * 1.001), at, *data.train, "mse")
-            assert not oracle.loss_is_right(loss * 1.001, at, *data.train, "mse")
+            assert not oracle.gradient_is_right((slope[0], slope[1] + 0.001), at, *data.train, loss="mse"), (
+                seed
+            )
+            assert not oracle.loss_is_right(1.001 * loss + 1e-5, at, *data.train, loss="mse"), seed
 
 
 @pytest.mark.parametrize(
@@ -365,7 +376,7 @@ def test_an_unknown_loop_is_caught_and_not_named() -> None:
         assert oracle.wrong_steps(run.trace, *data.train, LR)
         assert oracle.diagnose(run.trace, data.train, data.test, LR) is None
         _, later = some_training(seed, WRONG["MSE"])
-        data, run = some_training(seed)
+        _, run = some_training(seed)
         trace = run.trace[:20] + later.trace[20:]
         assert oracle.diagnose(trace, data.train, data.test, LR) is None
 
@@ -417,7 +428,7 @@ def autograd(at: Pair, x: Column, y: Column, loss: str) -> Pair:
         "mse": F.mse_loss,
         "smooth_l1": F.smooth_l1_loss,
         "sum": lambda p, t: F.l1_loss(p, t, reduction="sum"),
-        "broadcast": lambda p, t: F.l1_loss(p, t.expand(len(p), -1)),
+        "broadcast": F.l1_loss,
     }[loss](prediction, target).backward()
     assert weight.grad is not None and bias.grad is not None
     return weight.grad.item(), bias.grad.item()
@@ -446,7 +457,7 @@ def test_the_loss_is_pytorch_s() -> None:
 
 
 def test_a_point_on_the_line_may_count_either_way() -> None:
-    """Four points at x = 0, 1, 2, 4: one above the line y = x, one below, one on it, one that float32 can't tell."""
+    """On the line y = x: the point at 2, and the one at 4, as far as float32 can tell."""
     x = np.array([0, 1, 2, 4], dtype=np.float32)
     y = np.array([1, 0, 2, np.nextafter(np.float32(4), np.float32(5))], dtype=np.float32)
     assert oracle.gradient((1, 0), x, y) == (0.25, 0, 1.5, 0.5)
@@ -483,7 +494,7 @@ def test_follow_is_a_float64_run() -> None:
 
 
 def near_the_line(seed: int) -> tuple[Data, Pair]:
-    """Up to 130 points within -1 to 3, and a start from which 300 steps of 0.01 get to the line or near it."""
+    """Up to 130 points within -1 to 3, and a start from which 300 steps of 0.01 may get to their line."""
     rng = np.random.default_rng(seed)
     weight, bias, start = rng.uniform((-1, -1, -1), (1, 1, 0.5)).round(2).tolist()
     X = torch.arange(int(rng.integers(60, 130)), dtype=torch.float32)[:, None] * STEPS[seed % 5] + start
@@ -500,7 +511,7 @@ def test_runs_far_from_every_tie_agree_in_full() -> None:
         seed += 1
         data, start = near_the_line(seed)
         right = oracle.follow(start, *data.train, LR, 300)
-        if oracle.smallest_margin(right, *data.train) > 160 * U:
+        if oracle.smallest_margin(right, *data.train) > 160 * oracle.HALF_ULP:
             model = some_model(seed)
             put(model, start)
             run = train(RIGHT, model, data, LR, 300, foreach=None)
@@ -511,7 +522,7 @@ def test_runs_far_from_every_tie_agree_in_full() -> None:
 def test_where_the_oracle_converges_pytorch_does() -> None:
     """Where it does not, it may all the same: such starts are not asked for."""
     promised = 0
-    for seed in range(150):
+    for seed in range(40):
         data, start = near_the_line(seed)
         if oracle.converges(start, data.train, data.test, LR, 300, tolerance=0.05):
             model = some_model(seed)
@@ -519,7 +530,7 @@ def test_where_the_oracle_converges_pytorch_does() -> None:
             run = train(RIGHT, model, data, LR, 300, foreach=None)
             assert oracle.mean_absolute_error(run.trace[-1], *data.test) <= 0.05, seed
             promised += 1
-    assert promised > 50
+    assert promised > 20
 
 
 def test_the_margin_is_the_smallest_one_before_a_step() -> None:

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from tests.coach import curriculum, hints, state
-from tests.coach.plugin import ROOT, Practice
 from tests.coach.report import to_json
 from tests.coach.run import report, run
+from tests.coach.suite import ROOT, Practice
 from tests.coach.terminal import Screen, show
 
 
@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     hint.add_argument("--ex", default="", help="for which exercise: 1 to 5, or workflow")
     options = parser.parse_args(arguments)
     try:
-        return _hint(options.ex) if options.command == "hint" else _test(options.ex, options.tree, options.json)
+        return (
+            _hint(options.ex) if options.command == "hint" else _test(options.ex, options.tree, options.json)
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -37,7 +39,9 @@ def _test(ex: str, tree: str, json: str) -> int:
     folder = ROOT / (tree or "exercises")
     exercises = curriculum.load()
     if not folder.is_dir() or not any((folder / e.file).exists() for e in exercises if e.file):
-        raise ValueError(f"TREE={tree or 'exercises'}: there is no folder of that name with an ex1_dataset.py in it.")
+        raise ValueError(
+            f"TREE={tree or 'exercises'}: there is no folder of that name with an ex1_dataset.py in it."
+        )
     only = curriculum.find(ex).id if ex else None
     suite = run(Practice(folder), only)
     result = report(suite, folder, started)

@@ -73,7 +73,9 @@ class Expect:
         """A tensor of this shape (any, when None), float32. Type first, then shape, then dtype."""
         if seen.tensor is None:
             expected = "a tensor" if shape is None else f"a tensor of shape {shape}"
-            return self(called, f"{seen.text} ({seen.type})").holds(False, expected, INSTEAD.get(seen.type, means))
+            return self(called, f"{seen.text} ({seen.type})").holds(
+                False, expected, INSTEAD.get(seen.type, means)
+            )
         if shape is not None and seen.tensor.shape != shape:
             return self(f"the shape of {called}", seen.tensor.shape).equals(shape, means)
         return self(f"the dtype of {called}", seen.tensor.dtype).equals("float32", FLOAT32)
@@ -82,10 +84,14 @@ class Expect:
         """A tuple of tensors with these names."""
         wanted = f"{len(names)} tensors, ({', '.join(names)})"
         if seen.items is None or len(seen.items) != len(names):
-            return self(called, seen.text).holds(False, wanted, INSTEAD.get(seen.type, "") if seen.items is None else "")
+            return self(called, seen.text).holds(
+                False, wanted, INSTEAD.get(seen.type, "") if seen.items is None else ""
+            )
         wrong = [(n, item) for n, item in zip(names, seen.items, strict=True) if item.tensor is None]
         for name, item in wrong:
-            self(f"{name} of {called}", f"{item.text} ({item.type})").holds(False, "a tensor", INSTEAD.get(item.type, ""))
+            self(f"{name} of {called}", f"{item.text} ({item.type})").holds(
+                False, "a tensor", INSTEAD.get(item.type, "")
+            )
         return not wrong
 
     def on_device(self, called: str, tensor: Array | None, device: str, means: str = "") -> bool:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.coach import curriculum
-from tests.coach.plugin import SUITE, Source, Suite
 from tests.coach.report import SCHEMA, Report, exercise
+from tests.coach.suite import SUITE, Source, Suite
 
 TESTS = Path(__file__).resolve().parents[1]
 

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.coach.plugin import Suite
 from tests.coach.report import ExerciseResult, Report, TestResult
+from tests.coach.suite import Suite
 
 STATUS = {
     "done": ("✓", "green", "done"),
@@ -26,20 +26,25 @@ class Screen:
         self.unicode = self.console.encoding.lower().startswith("utf")
 
     def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
-        for row in self.text(text, style).wrap(self.console, max(20, self.console.width - indent)) or [Text()]:
+        for row in self.text(text, style).wrap(self.console, max(20, self.console.width - indent)) or [
+            Text()
+        ]:
             row.rstrip()
             self.console.print(Text(" " * indent) + row if row else "", soft_wrap=True)
 
     def text(self, text: str, style: str = "") -> Text:
         """Text of the student's may hold anything: it must not move the cursor or change colours."""
-        clean = "".join(c for c in text.expandtabs(4) if c == "\n" or not unicodedata.category(c).startswith("C"))
+        clean = "".join(
+            c for c in text.expandtabs(4) if c == "\n" or not unicodedata.category(c).startswith("C")
+        )
         if not self.unicode:
             clean = clean.translate(ASCII).encode("ascii", "replace").decode()
         return Text(clean, style=style)
 
 
 ASCII = {
-    ord(k): v for k, v in {"✓": "+", "✗": "x", "○": "o", "·": "-", "→": "->", "…": "...", "«": '"', "»": '"'}.items()
+    ord(k): v
+    for k, v in {"✓": "+", "✗": "x", "○": "o", "·": "-", "→": "->", "…": "...", "«": '"', "»": '"'}.items()
 }
 
 
@@ -65,7 +70,7 @@ def heading(exercise: ExerciseResult) -> str:
 def _overview(report: Report, screen: Screen) -> None:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "left", "right"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+        table.add_column(justify=justify)
     for exercise in report.exercises:
         mark, style, words = STATUS[exercise.status]
         if exercise.status == "todo" and any(test.status == "passed" for test in exercise.tests):
@@ -94,12 +99,12 @@ def _detail(exercise: ExerciseResult, suite: Suite, every: bool, screen: Screen)
         return
     _lesson(told[0], suite, True, screen)
     _output(exercise, suite, screen)
-    rest = [f"{len(failing) - 1} more fail" if len(failing) > 1 else ""]
-    waiting = len(open_ones) - max(len(failing), 1)
-    rest.append(f"{waiting} wait" if waiting else "")
-    if any(rest):
-        words = " and ".join(part for part in rest if part)
-        screen.line(f"{words}: make test EX={exercise.id.removeprefix('ex')} shows this exercise alone", "dim", 2)
+    rest = {"more fail": len(failing) - 1, "wait": len(open_ones) - max(len(failing), 1)}
+    words = " and ".join(f"{n} {verb}{'s' if n == 1 else ''}" for verb, n in rest.items() if n > 0)
+    if words:
+        screen.line(
+            f"{words}: make test EX={exercise.id.removeprefix('ex')} shows this exercise alone", "dim", 2
+        )
 
 
 def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
@@ -111,7 +116,7 @@ def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
     screen.line(suite.lessons.get(test.id, ""), "italic", 4)
     if test.status != "todo":
         screen.line(test.message or "", "", 4)
-        if test.location:
+        if test.location and test.location.source:
             screen.line(f"{test.location.file}:{test.location.line}: {test.location.source}", "cyan", 4)
 
 
@@ -131,14 +136,16 @@ def next_action(report: Report, suite: Suite, only: bool) -> str:
     for exercise in report.exercises:
         number = exercise.id.removeprefix("ex")
         tests = [test for test in exercise.tests if test.status != "passed"]
-        urgent = next((t for t in tests if t.status in ("failed", "error", "timeout")), tests[0] if tests else None)
+        urgent = next(
+            (t for t in tests if t.status in ("failed", "error", "timeout")), tests[0] if tests else None
+        )
         if urgent is None:
             continue
         function = suite.about.get(urgent.id)
         verb = "write" if urgent.status == "todo" else "mend"
-        what = f"`{function}`" if function else exercise.title
-        where = f" in {urgent.location.file}, line {urgent.location.line}" if urgent.location else ""
-        return f"Next: {verb} {what}{where}. Stuck? make hint EX={number}"
+        what = [f"`{function}` in"] if function and urgent.location else [f"`{function}`"] if function else []
+        where = f"{urgent.location.file}, line {urgent.location.line}" if urgent.location else ""
+        return " ".join(["Next:", verb, *what, where]).rstrip() + f". Stuck? make hint EX={number}"
     if only:
         return f"Exercise {report.exercises[0].id.removeprefix('ex')} is done. Next: make test"
     return f"All {report.max_score} points: your workflow is complete, on every device."

@@ -72,8 +72,7 @@ BY_TYPE = {
     "IndentationError": "Python can't read the file: the spaces at the start of this line don't fit the lines around it.",
     "SystemExit": "The code ended the program. Remove the `exit()`: a function hands its result back with `return`.",
     "ModuleNotFoundError": "That is not installed here. The exercises need only torch, matplotlib and the standard library.",
-    "UnicodeDecodeError": "Save the file as UTF-8: in the editor, look for «Save with encoding».",
-    "FileNotFoundError": "`make stubs` puts missing stubs back.",
+    "NotUtf8": "Save the file as UTF-8: in the editor, look for «Save with encoding».",
     "RecursionError": "A function calls itself without end.",
 }
 
@@ -116,9 +115,11 @@ def meaning(raised: Raised) -> str:
 
 
 def _unreadable(raised: Raised) -> list[str]:
-    if raised.type in ("FileNotFoundError", "UnicodeDecodeError") and raised.message.endswith(("exist", ")", "0")):
-        return [raised.message + ".", meaning(raised)]
     file = raised.place.file if raised.place else "the file"
+    if raised.type == "NoFile":
+        return [f"{raised.message}.", f"`git restore {file}` puts the stub back."]
+    if raised.type == "NotUtf8":
+        return [f"{raised.message}.", meaning(raised)]
     return [f"{file} can't be imported: {said(raised)}", meaning(raised)]
 
 

@@ -98,7 +98,9 @@ def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
     if op.is_view or op.overloadpacket is _aten.set_:
         # Only shape, strides and storage are set, and the CPU's kernel does that to any tensor.
         return op._op_dk(_CPU, *args, **kwargs)
-    torch._C._set_multithreading_enabled(False)  # `accel` has no thread of its own for backward passes to run in
+    torch._C._set_multithreading_enabled(
+        False
+    )  # `accel` has no thread of its own for backward passes to run in
     with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
         twins = _Twins()
         cpu_args = [twins.on_cpu(value) for value in args]
@@ -134,7 +136,7 @@ class _Twins:
         return value
 
     def _pair(self, tensor: Tensor) -> Tensor:
-        host = getattr(tensor.untyped_storage(), "host", None)
+        host = _host(tensor.untyped_storage())
         if host is None:
             self.strangers = True
             twin = tensor
@@ -166,15 +168,28 @@ def _lay(tensor: Tensor, cpu: Tensor) -> Tensor:
 
 def _over(host: UntypedStorage) -> UntypedStorage:
     """A storage on `accel` over the memory of a storage on the CPU, which it keeps alive."""
-    device, size = torch.device(NAME, 0), host.nbytes()
-    storage = torch._C._construct_storage_from_data_pointer(host.data_ptr(), device, size)
+    storage = _at(host, torch.device(NAME, 0))
     storage.host = host  # type: ignore[attr-defined]
-    return storage  # type: ignore[return-value]
+    return storage
+
+
+def _host(storage: UntypedStorage) -> UntypedStorage | None:
+    """What a storage on `accel` lies over; None for a storage on another device."""
+    host: UntypedStorage | None = getattr(storage, "host", None)
+    if host is None and storage.device.type == NAME:
+        return _at(storage, torch.device("cpu"))  # made by torch, over the memory of another that lives on
+    return host
+
+
+def _at(storage: UntypedStorage, device: torch.device) -> UntypedStorage:
+    """The same memory, said to be another device's."""
+    at = torch._C._construct_storage_from_data_pointer(storage.data_ptr(), device, storage.nbytes())
+    return at  # type: ignore[return-value]
 
 
 def _clone(storage: UntypedStorage) -> UntypedStorage:
     """`UntypedStorage.clone`, behind `copy.deepcopy`: torch itself can't make a storage on `accel`."""
-    host = getattr(storage, "host", None)
+    host = _host(storage)
     return _torch_clone(storage) if host is None else _over(host.clone())  # type: ignore[no-untyped-call]
 
 

@@ -43,13 +43,10 @@ class Sink(io.TextIOBase):
         return "".join(self.kept) + ("\n… (more was printed and cut)" if self.cut else "")
 
 
-class NobodyTypes(io.TextIOBase):
+class NobodyTypes(io.StringIO):
     """Standard input while student code runs: there is nobody to answer `input()`."""
 
-    def readable(self) -> bool:
-        return True
-
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
         raise EOFError("input() was called, but nobody is there to type while the tests run")
 
     def read(self, size: int | None = -1, /) -> str:

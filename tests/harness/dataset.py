@@ -37,7 +37,11 @@ def _machine(gpu: torch.device | None) -> Iterator[mock.Mock]:
         (torch.cuda, "device_count", mock.Mock(return_value=int(gpu is not None))),
         (torch.accelerator, "is_available", there),
         (torch.accelerator, "device_count", mock.Mock(return_value=int(gpu is not None))),
-        (torch.accelerator, "current_accelerator", mock.Mock(side_effect=lambda *_, **__: there() and gpu or None)),
+        (
+            torch.accelerator,
+            "current_accelerator",
+            mock.Mock(side_effect=lambda *_, **__: gpu if there() else None),
+        ),
         (torch.backends.mps, "is_available", mock.Mock(return_value=False)),
         (torch.xpu, "is_available", mock.Mock(return_value=False)),
     ]
@@ -72,14 +76,15 @@ def splits(student: Student, given: Given) -> tuple[Split, ...]:
     """All rows with the default fraction; other fractions; an odd number of rows; all rows on a second device."""
     x, y = given.line.x(), given.line.y()
     odd = given.odd_rows
-    found = [_split(student, *columns(x, y), None)]
-    found += [_split(student, *columns(x, y), fraction) for fraction in given.other_fractions]
-    found += [_split(student, *columns(x[:odd], y[:odd]), given.other_fractions[0])]
-    found += [_split(student, *columns(x, y, device=accelerator.NAME), None)]
+    found = [_split(student, columns(x, y), None)]
+    found += [_split(student, columns(x, y), fraction) for fraction in given.other_fractions]
+    found += [_split(student, columns(x[:odd], y[:odd]), given.other_fractions[0])]
+    found += [_split(student, columns(x, y, device=accelerator.NAME), None)]
     return tuple(found)
 
 
-def _split(student: Student, X: Tensor, y: Tensor, fraction: float | None) -> Split:
+def _split(student: Student, rows: tuple[Tensor, ...], fraction: float | None) -> Split:
+    X, y = rows
     arguments = () if fraction is None else (fraction,)
     before = array(X), array(y)
     return Split(*before, fraction, seen(student.split_dataset(X, y, *arguments)))

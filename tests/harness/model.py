@@ -59,5 +59,7 @@ def _forward(student: Student, given: Given, device: str) -> ForwardRun:
     gradients = None
     if isinstance(answer, torch.Tensor) and answer.requires_grad:
         answer.sum().backward()
-        gradients = tuple(None if p.grad is None else accelerator.on_cpu(p.grad).sum().item() for p in parameters)
+        gradients = tuple(
+            None if p.grad is None else accelerator.on_cpu(p.grad).sum().item() for p in parameters
+        )
     return ForwardRun(device, put_in, array(x), seen(answer), (zero, one), gradients)

@@ -61,7 +61,9 @@ class Raised(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True):
     """One experiment, run once: its encoded observation, or why there is none."""
 
-    status: str  # "ok", "raised", "timeout", "missing" (no such function), "unreadable" (no such module), "lost"
+    status: (
+        str  # "ok", "raised", "timeout", "missing" (no such function), "unreadable" (no such module), "lost"
+    )
     observation: bytes = b""
     raised: Raised | None = None
     function: str | None = None  # the student's function that the experiment is about …

@@ -33,7 +33,7 @@ def observe(name: str, student: Student, given: Given) -> Outcome:
     if len(observation) > limits.OBSERVATION_BYTES:
         message = f"what came back is larger than {limits.OBSERVATION_BYTES >> 20} MiB"
         status, observation, raised = "raised", b"", Raised("TooLarge", message)
-    about = student.asked[-1] if student.asked else None
+    about = student.asked[-1] if student.asked and status != "unreadable" else None
     return Outcome(
         status,
         observation,

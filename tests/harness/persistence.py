@@ -16,7 +16,7 @@ from tests.harness.training import step_by_hand
 from tests.harness.watch import Line, array, attempt, seen
 
 # A tensor saved on a GPU is tagged with it, and can't be read where there is no GPU unless mapped.
-tagged_as_on_a_gpu = mock.patch("torch.serialization.location_tag", lambda storage: "cuda:0")
+tagged_as_on_a_gpu = mock.patch("torch.serialization.location_tag", return_value="cuda:0")
 
 
 def saved(student: Student, given: Given) -> Saved:

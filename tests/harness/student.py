@@ -23,7 +23,13 @@ FUNCTIONS = {
     "ex2_model": ("LinearRegressionModel",),
     "ex3_training": ("create_loss", "create_optimizer", "train", "plot_loss_curves"),
     "ex4_predictions": ("predict", "plot_predictions"),
-    "ex5_persistence": ("save_model", "load_model", "predictions_match", "save_checkpoint", "resume_checkpoint"),
+    "ex5_persistence": (
+        "save_model",
+        "load_model",
+        "predictions_match",
+        "save_checkpoint",
+        "resume_checkpoint",
+    ),
 }
 MODULE_OF = {function: module for module, functions in FUNCTIONS.items() for function in functions}
 
@@ -40,7 +46,9 @@ class Unavailable(Exception):
 class Student:
     """Names looked up in a namespace. `sources` maps a file name, as it stands in tracebacks, to its text."""
 
-    def __init__(self, namespace: Mapping[str, Any] | None = None, sources: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, namespace: Mapping[str, Any] | None = None, sources: Mapping[str, str] | None = None
+    ) -> None:
         self._namespace = namespace or {}
         self._sources = dict(sources or {})
         self.asked: list[str] = []  # the names looked up so far, for "which function is this about?"
@@ -74,10 +82,10 @@ class Student:
         lines = source.splitlines()
         return Place(self.shown(filename), line, lines[line - 1].strip() if 0 < line <= len(lines) else "")
 
-    def definition(self, name: str) -> Place | None:
-        """Where `name` is defined; None when that can't be told."""
+    def definition(self, name: str, beside: str = "") -> Place | None:
+        """Where `name` is defined (in the module where `beside` belongs); None when that can't be told."""
         try:
-            found = inspect.unwrap(self.namespace(name)[name])
+            found = inspect.unwrap(self.namespace(beside or name)[name])
         except (KeyError, ValueError, Unavailable):
             return None
         if isinstance(found, FunctionType):
@@ -100,14 +108,15 @@ class Student:
         return Raised(type(error).__name__, _words(error), theirs, todo)
 
     def _nearest(self, name: str, namespace: Mapping[str, Any]) -> Raised:
+        """That `name` is missing, and what may stand in its place."""
         candidates = [key for key, value in namespace.items() if callable(value) and key not in MODULE_OF]
         near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
         message = f"{self.file(name)} has no `{name}`"
-        if not near:
-            return Raised("Missing", message)
-        line = getattr(getattr(namespace[near[0]], "__code__", None), "co_firstlineno", None)
-        found = f"`{near[0]}`" + (f" on line {line}" if line else "")
-        return Raised("Missing", f"{message}; there is {found}: is that the one, under another name?")
+        if near:
+            place = self.definition(near[0], name)
+            message += f", but a `{near[0]}`" + (f" on line {place.line}" if place else "")
+            return Raised("Missing", message, place)
+        return Raised("Missing", message, Place(self.file(name), 1, ""))
 
 
 class Folder(Student):
@@ -165,15 +174,19 @@ class Folder(Student):
         try:
             data = file.read_bytes()
         except OSError as error:
-            what = "does not exist" if isinstance(error, FileNotFoundError) else f"can't be read ({error.strerror})"
-            raise Unavailable("unreadable", Raised("FileNotFoundError", f"{shown} {what}")) from None
+            what = (
+                "does not exist"
+                if isinstance(error, FileNotFoundError)
+                else f"can't be read ({error.strerror})"
+            )
+            raise Unavailable("unreadable", Raised("NoFile", f"{shown} {what}", Place(shown, 1, ""))) from None
         try:
             source = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data[: error.start].count(b"\n") + 1
             place = Place(shown, line, data.splitlines()[line - 1].decode("latin-1").strip())
             message = f"{shown} is not UTF-8 text: byte 0x{data[error.start]:02x} on line {line}"
-            raise Unavailable("unreadable", Raised("UnicodeDecodeError", message, place)) from None
+            raise Unavailable("unreadable", Raised("NotUtf8", message, place)) from None
         source = source.replace("\r\n", "\n")
         self._sources[str(file)] = source
         linecache.cache[str(file)] = (len(source), None, source.splitlines(keepends=True), str(file))
@@ -182,7 +195,9 @@ class Folder(Student):
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             message = getattr(error, "msg", None) or str(error)
-            raise Unavailable("unreadable", Raised("SyntaxError", message, self.place(str(file), line))) from None
+            raise Unavailable(
+                "unreadable", Raised("SyntaxError", message, self.place(str(file), line))
+            ) from None
 
 
 class _Finder(MetaPathFinder, Loader):
@@ -228,5 +243,3 @@ def _words(error: BaseException) -> str:
         return limits.shorten(str(error))
     except Exception:
         return "(an exception whose text can't be read)"
-
-

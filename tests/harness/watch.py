@@ -9,7 +9,19 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from tests.harness import accelerator
-from tests.harness.observations import Array, Attempt, Column, Forward, History, LossCall, Pair, Plot, Seen, Series, Step
+from tests.harness.observations import (
+    Array,
+    Attempt,
+    Column,
+    Forward,
+    History,
+    LossCall,
+    Pair,
+    Plot,
+    Seen,
+    Series,
+    Step,
+)
 from tests.harness.student import Student
 
 Start = tuple[float, float]
@@ -20,7 +32,9 @@ def array(tensor: Tensor) -> Array:
     values = tensor.detach() if tensor.device.type == "cpu" else accelerator.on_cpu(tensor)
     values = (values.float() if values.dtype == torch.bfloat16 else values).contiguous()
     dtype = str(tensor.dtype).removeprefix("torch.")
-    return Array(dtype, tuple(tensor.shape), values.numpy().tobytes(), tensor.device.type, tensor.requires_grad)
+    return Array(
+        dtype, tuple(tensor.shape), values.numpy().tobytes(), tensor.device.type, tensor.requires_grad
+    )
 
 
 def seen(value: Any) -> Seen:
@@ -118,7 +132,9 @@ class Watcher:
         self.backwards += 1
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        gradient = tuple(None if p.grad is None else p.grad.item() for p in (self.model.weight, self.model.bias))
+        gradient = tuple(
+            None if p.grad is None else p.grad.item() for p in (self.model.weight, self.model.bias)
+        )
         self.steps.append(Step(self.model.pair(), (gradient[0], gradient[1]), self.backwards))
         self.backwards = 0
         self.model.steps_taken += 1

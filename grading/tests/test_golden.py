@@ -1,0 +1,155 @@
+"""What a student sees, word for word: on every kind of bad input, and on a dozen mistakes.
+
+`make golden` writes the files in grading/tests/golden/ anew: read the difference before committing it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from grading.tests import corpus, suite
+from grading.tests.corpus import Change
+from tests import limits
+
+GOLDEN = Path(__file__).parent / "golden"
+Damage = Callable[[Path], object]
+
+
+def define(module: str, code: str) -> Damage:
+    """The reference solution with these lines at the end of a module."""
+    return lambda folder: corpus.write(folder, Change(module, define=code))
+
+
+def top(module: str, code: str) -> Damage:
+    """… with these lines at its beginning."""
+    return lambda folder: prepend(folder / f"{module}.py", code)
+
+
+def prepend(file: Path, code: str) -> None:
+    file.write_text(f"{code}\n{file.read_text(encoding='utf-8')}", encoding="utf-8")
+
+
+def replaced(module: str, data: bytes) -> Damage:
+    return lambda folder: (folder / f"{module}.py").write_bytes(data)
+
+
+CREATE = "def create_dataset(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01, device='cpu'):\n    "
+BAD_INPUT: dict[str, Damage] = {
+    "syntax_error": define("ex2_model", "class LinearRegressionModel(nn.Module)\n    pass"),
+    "indentation_error": define("ex2_model", "class LinearRegressionModel(nn.Module):\npass"),
+    "not_installed": top("ex3_training", "import pandas as pd"),
+    "missing_function": lambda folder: rename(folder / "ex1_dataset.py", "def split_dataset(", "def _("),
+    "misspelt_function": lambda folder: rename(folder / "ex1_dataset.py", "def split_dataset(", "def split_datset("),
+    "renamed_class": lambda folder: rename(folder / "ex2_model.py", "class LinearRegressionModel(", "class Model("),
+    "returns_none": define("ex1_dataset", CREATE + "X = torch.arange(start, end, step)"),
+    "returns_too_few": define("ex1_dataset", "def split_dataset(X, y, train_fraction=0.8):\n    return X[:80], y[:80]"),
+    "returns_a_list": define("ex1_dataset", CREATE + "return [0.1] * 100, [0.2] * 100"),
+    "returns_numpy": define("ex1_dataset", CREATE + "import numpy as np; return np.arange(100.0), np.arange(100.0)"),
+    "returns_a_float": define("ex4_predictions", "def predict(model, X):\n    return 0.5"),
+    "wrong_arguments": define("ex3_training", "def train(model, loss_fn, optimizer, X_train, y_train):\n    return {}"),
+    "raises": define("ex4_predictions", "def predict(model, X):\n    return model(X) + torch.ones(7, 7)"),
+    "raises_not_implemented": lambda folder: rename(folder / "ex2_model.py", "def forward(", "def foward("),
+    "endless_loop": define("ex4_predictions", "def predict(model, X):\n    while True:\n        X = X + 0"),
+    "endless_import": top("ex5_persistence", "while True:\n    pass"),
+    "million_lines": define(
+        "ex4_predictions", "def predict(model, X):\n    for n in range(1_000_000):\n        print('line', n)\n    return X"
+    ),
+    "prints_and_passes": top("ex1_dataset", "for n in range(1_000_000): print(n)"),
+    "input": define("ex1_dataset", CREATE + "step = float(input('step? '))\n    return None"),
+    "exit": define("ex1_dataset", "import sys\n\n" + CREATE + "sys.exit()"),
+    "exit_at_import": top("ex1_dataset", "raise SystemExit"),
+    "deleted_file": lambda folder: (folder / "ex4_predictions.py").unlink(),
+    "latin_1": replaced("ex2_model", "# Größe\nx = 1\n".encode("latin-1")),
+    "empty_file": replaced("ex2_model", b""),
+    "null_bytes": replaced("ex2_model", b"x = 1\n\0\n"),
+    "terminal_escapes": define("ex4_predictions", "def predict(model, X):\n    raise ValueError('\\x1b[2J\\x1b[31mgone')"),
+}
+LEAKS: dict[str, str] = {
+    "show": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
+    "chdir": "import os\nos.chdir('/')",
+    "default_dtype": "import torch\ntorch.set_default_dtype(torch.float64)",
+    "default_device": "import torch\ntorch.set_default_device('meta')",
+    "seed": "import torch, random, numpy\ntorch.manual_seed(1)\nrandom.seed(1)\nnumpy.random.seed(1)",
+    "rcparams": "import matplotlib\nmatplotlib.rcParams['lines.marker'] = 'o'\nmatplotlib.rcParams['legend.loc'] = 'best'",
+    "grad": "import torch\ntorch.set_grad_enabled(False)",
+    "warnings": "import warnings\nwarnings.simplefilter('error')",
+    "environment": "import os\nos.environ.clear()",
+    "stdout": "import sys\nsys.stdout = sys.stderr = None",
+    "threads": "import torch\ntorch.set_num_threads(2)",
+    "print": "import builtins\nbuiltins.print = None",
+}
+TOLD = {mistake.name: mistake for mistake in corpus.mistakes() if (GOLDEN / f"mistake_{mistake.name}.txt").exists()}
+
+
+def rename(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def seen(name: str, folder: Path) -> str:
+    """The screen for one case. In this process, which ends afterwards."""
+    limits.CPU_SECONDS = 1.0
+    folder = folder / "exercises"
+    if name.startswith("mistake_"):
+        corpus.write(folder, TOLD[name.removeprefix("mistake_")].change)
+    elif name == "stubs":
+        folder = corpus.SOLUTIONS.parent / "exercises"
+    else:
+        corpus.write(folder)
+        BAD_INPUT.get(name, lambda _: None)(folder)
+    return suite.screen(folder)
+
+
+NAMES = ["stubs", "solutions", *BAD_INPUT, *(f"mistake_{name}" for name in TOLD)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_screen_is_as_it_was(name: str, tmp_path: Path, forks: suite.Forks) -> None:
+    found = forks.call(seen, name, tmp_path)
+    assert found == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8"), found
+    assert "Traceback" not in found
+    assert len(found.splitlines()) <= 25
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_what_a_module_does_to_the_process_is_undone(leak: str, tmp_path: Path, forks: suite.Forks) -> None:
+    """At import of every module: all points all the same."""
+    folder = corpus.write(tmp_path / "exercises")
+    for module in corpus.MODULES:
+        prepend(folder / f"{module}.py", LEAKS[leak])
+    report = forks.call(suite.judge, folder)
+    assert report.score == 100, [t for e in report.exercises for t in e.tests if t.status != "passed"][:1]
+
+
+def edited_within_the_second(folder: Path) -> tuple[int, int]:
+    """The scores before and after an edit that keeps size and time stamp."""
+    import os
+
+    file = folder / "ex2_model.py"
+    before = suite.judge(folder).score
+    times = file.stat()
+    rename(file, "return self.weights * x + self.bias", "return self.weights * x - self.bias")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return before, suite.judge(folder).score
+
+
+def test_an_edit_within_the_same_second_counts(tmp_path: Path, forks: suite.Forks) -> None:
+    before, after = forks.call(edited_within_the_second, corpus.write(tmp_path / "exercises"))
+    assert before == 100
+    assert after < 100
+
+
+def write_all() -> None:
+    """Every screen anew."""
+    GOLDEN.mkdir(exist_ok=True)
+    with suite.forks() as forks, TemporaryDirectory() as root:
+        for name in NAMES:
+            text = forks.call(seen, name, Path(root) / name)
+            (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(write_all())

@@ -132,7 +132,7 @@ def _loops_part(given: Given) -> bool:
     trace = oracle.follow(given.start_at, *given.train(), given.lr, WITHIN)
     right = trace[:-1] - trace[1:]
     for loop in oracle.WRONG_LOOPS.values():
-        run, _ = oracle._as_seen_by(loop, trace, given.train(), given.test(), given.lr)
+        run, _ = oracle.as_seen_by(loop, trace, given.train(), given.test(), given.lr)
         wrong = loop.moves(run)
         if not loop.number and not (
             len(wrong) and np.abs(wrong - right[: len(wrong)]).max() > DEPARTURE * given.lr

@@ -32,7 +32,7 @@ Points = tuple[Column, Column]
 
 HALF_ULP = 2.0**-24  # the largest relative error of rounding to float32
 TIE = 4  # a residual of up to 4 half-ulps of |w·x| + |b| + |y| may have either sign
-STEP = 4  # rounding units that a step or a gradient may miss by (right runs: below 2)
+STEP = 4  # rounding units that a step or a gradient may miss by (right runs: at most 2)
 LOSS = 16  # half-ulps of |w·x| + |b| + |y| that a loss may miss by (right runs: about 4)
 
 
@@ -62,10 +62,11 @@ def _pulls(at: Trace, x: Column, y: Column, loss: str) -> tuple[Numbers, Numbers
 
 
 def _slopes(at: Trace, x: Column, y: Column, loss: str) -> tuple[Numbers, Numbers, Numbers]:
-    """The gradient at every place, its size if nothing cancelled, what ties may change it by: (T, 2) each."""
+    """The gradient at every place, a unit of its rounding, what ties may change it by: (T, 2) each."""
     lever = np.stack([x, np.ones_like(x)], axis=1).astype(np.float64)  # d prediction / d weight, … / d bias
     pull, size, tied = _pulls(at, x, y, loss)
-    return pull @ lever / x.size, size @ np.abs(lever) / x.size, tied @ np.abs(lever) / x.size
+    unit = HALF_ULP * max(8, x.size / 8)  # a sum of n, one by one, may miss by n / 2 half-ulps: 4 units
+    return pull @ lever / x.size, unit * size @ np.abs(lever) / x.size, tied @ np.abs(lever) / x.size
 
 
 class Slope(NamedTuple):
@@ -88,9 +89,9 @@ def gradient_is_right(
     observed: tuple[float | None, float | None], at: Pair, x: Column, y: Column, loss: str = "l1"
 ) -> bool:
     """Is this the gradient at `at`, but for rounding and ties? None, where nothing went backward, is not."""
-    slope, size, slack = _slopes([at], x, y, loss)
+    slope, unit, slack = _slopes([at], x, y, loss)
     miss = np.abs(np.array(observed, dtype=np.float64) - slope)  # nan for None: no comparison with it holds
-    return bool((miss <= slack + STEP * 8 * HALF_ULP * size).all())
+    return bool((miss <= slack + STEP * unit).all())
 
 
 def _before_and_after(trace: Trace) -> tuple[Numbers, Numbers]:
@@ -103,13 +104,13 @@ def _before_and_after(trace: Trace) -> tuple[Numbers, Numbers]:
 def step_errors(trace: Trace, x: Column, y: Column, lr: float) -> Numbers:
     """By how many rounding units every step misses, beyond what its ties explain: (T,).
 
-    A unit is half an ulp of the parameter before and after, and 8 half-ulps of the longest step there is.
+    A unit is half an ulp of the parameter before and after the step, and lr units of the gradient's rounding.
     """
     before, after = _before_and_after(trace)
-    slope, size, slack = _slopes(before, x, y, "l1")
+    slope, unit, slack = _slopes(before, x, y, "l1")
     right = before - lr * slope
-    unit = HALF_ULP * (np.abs(before) + np.abs(right)) + 8 * HALF_ULP * lr * size
-    errors: Numbers = ((np.abs(after - right) - lr * slack) / unit).max(axis=1)
+    units = HALF_ULP * (np.abs(before) + np.abs(right)) + lr * unit
+    errors: Numbers = ((np.abs(after - right) - lr * slack) / units).max(axis=1)
     return errors
 
 
@@ -256,20 +257,20 @@ SENTENCES = {  # "your parameters move exactly as in a loop that" …: what it d
 LOOKED_AT = 300  # steps, for a diagnosis
 
 
-def _as_seen_by(loop: Loop, trace: Trace, train: Points, test: Points, lr: float) -> tuple[Run, Numbers]:
+def as_seen_by(loop: Loop, trace: Trace, train: Points, test: Points, lr: float) -> tuple[Run, Numbers]:
     """The run up to the loop's first tie, and how far each of its moves may miss, (T, 2)."""
     rows = {"train": [train], "test": [test], "all": [train, test]}[loop.rows]
     x, y = (np.concatenate(columns) for columns in zip(*rows, strict=True))
     before, after = (places[:LOOKED_AT] for places in _before_and_after(trace))
-    slope, size, slack = _slopes(before, x, y, loop.loss)
+    slope, unit, slack = _slopes(before, x, y, loop.loss)
     clear = ~np.logical_or.accumulate(slack[:, 1] * x.size > 0.5)  # no whole point in doubt so far
-    room = 4 * HALF_ULP * (np.abs(before) + np.abs(after)) + 64 * HALF_ULP * lr * size + lr * slack
+    room = 4 * HALF_ULP * (np.abs(before) + np.abs(after)) + lr * (8 * unit + slack)
     return Run(slope[clear], (before - after)[clear], lr), room[clear]
 
 
 def _fits(loop: Loop, trace: Trace, train: Points, test: Points, lr: float, first_wrong: int) -> bool:
     """Would this loop have made the same moves, at least 3 of them, a wrong one among them?"""
-    run, room = _as_seen_by(loop, trace, train, test, lr)
+    run, room = as_seen_by(loop, trace, train, test, lr)
     if len(run.moved) <= max(first_wrong, 2):
         return False
     moves = loop.moves(run)
@@ -293,7 +294,7 @@ def diagnose(trace: Trace, train: Points, test: Points, lr: float) -> str | None
     name = next(iter(names(trace, train, test, lr)), "right")
     if name == "right":
         return None
-    run, _ = _as_seen_by(WRONG_LOOPS[name], trace, train, test, lr)
+    run, _ = as_seen_by(WRONG_LOOPS[name], trace, train, test, lr)
     number = WRONG_LOOPS[name].number
     says = SENTENCES[name].format(number=number and number(run), lr=lr)
     return f"your parameters move exactly as in a loop that {says}"

@@ -41,20 +41,31 @@ BAD_INPUT: dict[str, Damage] = {
     "indentation_error": define("ex2_model", "class LinearRegressionModel(nn.Module):\npass"),
     "not_installed": top("ex3_training", "import pandas as pd"),
     "missing_function": lambda folder: rename(folder / "ex1_dataset.py", "def split_dataset(", "def _("),
-    "misspelt_function": lambda folder: rename(folder / "ex1_dataset.py", "def split_dataset(", "def split_datset("),
-    "renamed_class": lambda folder: rename(folder / "ex2_model.py", "class LinearRegressionModel(", "class Model("),
+    "misspelt_function": lambda folder: rename(
+        folder / "ex1_dataset.py", "def split_dataset(", "def split_datset("
+    ),
+    "renamed_class": lambda folder: rename(
+        folder / "ex2_model.py", "class LinearRegressionModel(", "class Model("
+    ),
     "returns_none": define("ex1_dataset", CREATE + "X = torch.arange(start, end, step)"),
-    "returns_too_few": define("ex1_dataset", "def split_dataset(X, y, train_fraction=0.8):\n    return X[:80], y[:80]"),
+    "returns_too_few": define(
+        "ex1_dataset", "def split_dataset(X, y, train_fraction=0.8):\n    return X[:80], y[:80]"
+    ),
     "returns_a_list": define("ex1_dataset", CREATE + "return [0.1] * 100, [0.2] * 100"),
-    "returns_numpy": define("ex1_dataset", CREATE + "import numpy as np; return np.arange(100.0), np.arange(100.0)"),
+    "returns_numpy": define(
+        "ex1_dataset", CREATE + "import numpy as np; return np.arange(100.0), np.arange(100.0)"
+    ),
     "returns_a_float": define("ex4_predictions", "def predict(model, X):\n    return 0.5"),
-    "wrong_arguments": define("ex3_training", "def train(model, loss_fn, optimizer, X_train, y_train):\n    return {}"),
+    "wrong_arguments": define(
+        "ex3_training", "def train(model, loss_fn, optimizer, X_train, y_train):\n    return {}"
+    ),
     "raises": define("ex4_predictions", "def predict(model, X):\n    return model(X) + torch.ones(7, 7)"),
     "raises_not_implemented": lambda folder: rename(folder / "ex2_model.py", "def forward(", "def foward("),
     "endless_loop": define("ex4_predictions", "def predict(model, X):\n    while True:\n        X = X + 0"),
     "endless_import": top("ex5_persistence", "while True:\n    pass"),
     "million_lines": define(
-        "ex4_predictions", "def predict(model, X):\n    for n in range(1_000_000):\n        print('line', n)\n    return X"
+        "ex4_predictions",
+        "def predict(model, X):\n    for n in range(1_000_000):\n        print('line', n)\n    return X",
     ),
     "prints_and_passes": top("ex1_dataset", "for n in range(1_000_000): print(n)"),
     "input": define("ex1_dataset", CREATE + "step = float(input('step? '))\n    return None"),
@@ -64,7 +75,9 @@ BAD_INPUT: dict[str, Damage] = {
     "latin_1": replaced("ex2_model", "# Größe\nx = 1\n".encode("latin-1")),
     "empty_file": replaced("ex2_model", b""),
     "null_bytes": replaced("ex2_model", b"x = 1\n\0\n"),
-    "terminal_escapes": define("ex4_predictions", "def predict(model, X):\n    raise ValueError('\\x1b[2J\\x1b[31mgone')"),
+    "terminal_escapes": define(
+        "ex4_predictions", "def predict(model, X):\n    raise ValueError('\\x1b[2J\\x1b[31mgone')"
+    ),
 }
 LEAKS: dict[str, str] = {
     "show": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()",
@@ -80,7 +93,11 @@ LEAKS: dict[str, str] = {
     "threads": "import torch\ntorch.set_num_threads(2)",
     "print": "import builtins\nbuiltins.print = None",
 }
-TOLD = {mistake.name: mistake for mistake in corpus.mistakes() if (GOLDEN / f"mistake_{mistake.name}.txt").exists()}
+TOLD = {
+    mistake.name: mistake
+    for mistake in corpus.mistakes()
+    if (GOLDEN / f"mistake_{mistake.name}.txt").exists()
+}
 
 
 def rename(file: Path, old: str, new: str) -> None:

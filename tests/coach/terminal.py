@@ -59,7 +59,9 @@ def show(report: Report, suite: Suite, only: bool, screen: Screen) -> None:
     elif only:
         screen.line(f"✓ {heading(report.exercises[0])}: done, {report.score} points", "green")
     screen.line()
-    screen.line(next_action(report, suite, only), "bold")
+    screen.console.print(
+        screen.text(next_action(report, suite, only), "bold"), soft_wrap=True
+    )  # one line, always
 
 
 def heading(exercise: ExerciseResult) -> str:
@@ -143,9 +145,9 @@ def next_action(report: Report, suite: Suite, only: bool) -> str:
             continue
         function = suite.about.get(urgent.id)
         verb = "write" if urgent.status == "todo" else "mend"
-        what = [f"`{function}` in"] if function and urgent.location else [f"`{function}`"] if function else []
-        where = f"{urgent.location.file}, line {urgent.location.line}" if urgent.location else ""
-        return " ".join(["Next:", verb, *what, where]).rstrip() + f". Stuck? make hint EX={number}"
+        what = [f"`{function}`"] if function else []
+        where = [f"{urgent.location.file}:{urgent.location.line}"] if urgent.location else []
+        return f"Next: {verb} {', '.join(what + where)} (a hint: make hint EX={number})"
     if only:
         return f"Exercise {report.exercises[0].id.removeprefix('ex')} is done. Next: make test"
     return f"All {report.max_score} points: your workflow is complete, on every device."

@@ -20,7 +20,10 @@ NAME = "accel"
 
 _aten = torch.ops.aten
 _CPU = torch._C.DispatchKey.CPU
-_kernels = torch.library.Library("_", "IMPL")  # type: ignore[no-untyped-call]  # they live as long as it does
+_ONE_DEVICE = "Expected all tensors to be on the same device, but"
+_LOSSES = (_aten.mse_loss.default, _aten.smooth_l1_loss.default)
+_every_kernel = torch.library.Library("_", "IMPL")
+_aten_kernels = torch.library.Library("aten", "IMPL")
 _real = torch.accelerator.current_accelerator()  # asked before `accel` answers
 _torch_apply = nn.Module._apply
 _torch_clone = UntypedStorage.clone
@@ -54,7 +57,9 @@ def install() -> None:
     """Make `accel` known to torch, for the rest of this process."""
     _start_autograd()
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_backend)
-    _kernels.fallback(_run, "PrivateUse1")  # type: ignore[no-untyped-call]
+    _every_kernel.fallback(_run, "PrivateUse1")
+    for op in _LOSSES:  # torch has kernels of these for any device, but they warn about themselves
+        _aten_kernels.impl(op, functools.partial(_run, op), "PrivateUse1")
     torch.serialization.register_package(0, lambda storage: None, _restore)  # type: ignore[arg-type]  # 0: before torch's
     UntypedStorage.clone = _clone  # type: ignore[assignment, method-assign]
     nn.Module._apply = _apply  # type: ignore[method-assign]
@@ -69,7 +74,7 @@ def _start_autograd() -> None:
     A real accelerator needs its threads, and is not woken by us.
     """
     if devices() == [NAME]:
-        torch.zeros((), device="cpu", requires_grad=True).backward()  # type: ignore[no-untyped-call]
+        torch.zeros((), device="cpu", requires_grad=True).backward()
 
 
 class _Backend(backend_registration._DummyBackendModule):
@@ -98,9 +103,7 @@ def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
     if op.is_view or op.overloadpacket is _aten.set_:
         # Only shape, strides and storage are set, and the CPU's kernel does that to any tensor.
         return op._op_dk(_CPU, *args, **kwargs)
-    torch._C._set_multithreading_enabled(
-        False
-    )  # `accel` has no thread of its own for backward passes to run in
+    torch._C._set_multithreading_enabled(False)  # of backward passes: `accel` has no thread for them
     with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
         twins = _Twins()
         cpu_args = [twins.on_cpu(value) for value in args]
@@ -161,6 +164,8 @@ class _Twins:
 
 def _lay(tensor: Tensor, cpu: Tensor) -> Tensor:
     """Put a tensor on `accel` over the memory of a tensor on the CPU."""
+    if cpu.is_complex():
+        raise NotImplementedError(f"no complex numbers on {NAME}")  # torch would copy a conjugate without end
     storage, geometry = _over(cpu.untyped_storage()), (cpu.storage_offset(), cpu.size(), cpu.stride())
     laid: Tensor = _aten.set_.source_Storage_storage_offset._op_dk(_CPU, tensor, storage, *geometry)
     return laid
@@ -183,8 +188,8 @@ def _host(storage: UntypedStorage) -> UntypedStorage | None:
 
 def _at(storage: UntypedStorage, device: torch.device) -> UntypedStorage:
     """The same memory, said to be another device's."""
-    at = torch._C._construct_storage_from_data_pointer(storage.data_ptr(), device, storage.nbytes())
-    return at  # type: ignore[return-value]
+    size = storage.nbytes()
+    return torch._C._construct_storage_from_data_pointer(storage.data_ptr(), device, size)  # type: ignore[return-value]
 
 
 def _clone(storage: UntypedStorage) -> UntypedStorage:
@@ -205,14 +210,11 @@ def _apply(module: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = Tr
     """
     before = dict(module._parameters)
     _torch_apply(module, fn, recurse)  # type: ignore[no-untyped-call]
-    for name, new in module._parameters.items():
-        old = before[name]
-        if (
-            old is not None
-            and new is not None
-            and old is not new
-            and NAME in (old.device.type, new.device.type)
-        ):
+    for name, old in before.items():
+        new = module._parameters[name]
+        if old is None or new is None or new is old:
+            continue
+        if NAME in (old.device.type, new.device.type):
             torch._C._swap_tensor_impl(old, new)
             module._parameters[name] = old
     return module
@@ -228,18 +230,22 @@ def _check_devices(op: OpOverload[..., Any], args: tuple[Any, ...], kwargs: dict
     for argument in op._schema.arguments:
         value = values.get(argument.name)
         is_index = argument.name == "indices" and isinstance(value, list)
+        may_be_scalar = not argument.is_write and op is not _aten.equal.default
         for tensor in value if isinstance(value, list) else [value]:
             if not isinstance(tensor, Tensor):
                 continue
-            is_scalar = tensor.dim() == 0 and not argument.is_write and op is not _aten.equal.default
-            if tensor.is_cpu and (is_index or is_scalar):
+            if tensor.is_cpu and (is_index or (may_be_scalar and tensor.dim() == 0)):
                 continue
             common = common or tensor.device
-            if tensor.device != common:
+            if tensor.device == common:
+                continue
+            if is_index:
                 raise RuntimeError(
                     f"indices should be either on cpu or on the same device as the indexed tensor ({common})"
-                    if is_index
-                    else "Expected all tensors to be on the same device, but got "
-                    f"{argument.name} is on {tensor.device}, different from other tensors on {common} "
-                    f"(when checking argument in method wrapper_{NAME}_{op._opname})"
                 )
+            if op in _LOSSES:
+                raise RuntimeError(f"{_ONE_DEVICE} found at least two devices, {NAME}:0 and cpu!")
+            raise RuntimeError(
+                f"{_ONE_DEVICE} got {argument.name} is on {tensor.device}, different from other tensors on {common} "
+                f"(when checking argument in method wrapper_{NAME}_{op._opname})"
+            )

@@ -1,0 +1,155 @@
+"""What exercise 3 asks of a training loop and its history, and the words for what is wrong with them."""
+
+import itertools
+
+from tests import oracle
+
+KEYS = ("epoch", "train_loss", "test_loss")
+
+
+def name_of(run):
+    where = "" if run.device == "cpu" else f" with the model on {run.device}"
+    return f"train(…, epochs={run.epochs}, eval_every={run.eval_every}){where}"
+
+
+# ── the loop ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def what_steps(steps, epochs):
+    """Why there are more or fewer steps than epochs."""
+    if abs(steps - epochs) == 1:
+        return "range(epochs) counts from 0 to epochs - 1: that is `epochs` times."
+    if steps < epochs:
+        return "The loop ends early. Is there a `return` inside it (look at the indentation), or a `break`?"
+    if steps % epochs == 0:
+        return f"That is {steps // epochs} steps an epoch. All the training rows go in at once: no batches, one step."
+    return "Is `epochs` used, and nothing else?"
+
+
+def what_gradient(run, step, given):
+    """Why a step found a wrong gradient."""
+    if not any(s.backwards for s in run.steps):
+        return "Nothing went backward: is `backward()` called, with its parentheses, on the loss of the training rows?"
+    if step.backwards == 0:
+        return "No backward() came before this step: it makes the gradient that `step()` uses, so it comes first."
+    if step.gradient in ((None, None), (0.0, 0.0)):
+        return "backward() made a gradient, and it was cleared before the step could use it: clear before backward."
+    if step.backwards > 1:
+        return f"backward() ran {step.backwards} times before this step, and gradients add up: once is right."
+    known = oracle.diagnose(run.trace(), given.train(), given.test(), given.lr)
+    return (
+        known
+        or "It isn't the gradient of loss_fn(model(X_train), y_train): is it changed, or of another loss?"
+    )
+
+
+def rows_seen(run, given):
+    """The name of every input that the model got, in the order of run.inputs."""
+    (X_train, y_train), (X_test, y_test) = given.train(), given.test()
+    names = {
+        X_train.tobytes(): "X_train",
+        X_test.tobytes(): "X_test",
+        y_train.tobytes(): "the targets y",
+        y_test.tobytes(): "the targets y",
+        X_train.tobytes() + X_test.tobytes(): "the training and the test rows",
+    }
+    return [names.get(rows.data, "other rows") for rows in run.inputs]
+
+
+# ── the history ──────────────────────────────────────────────────────────────────────────────────
+
+
+def judge_history(expect, run):
+    """A dictionary with the three lists."""
+    wanted = 'a dict with the lists "epoch", "train_loss", "test_loss"'
+    if run.history is None:
+        means = {
+            "NoneType": "The function ends without `return`, so its caller gets None.",
+            "tuple": "Return the history alone: the model was changed in place, and its owner has it already.",
+            "list": "One list says too little: a dict gives each of the three its name.",
+        }
+        said = means.get(run.returned.type, "Return the dict.")
+        return expect(name_of(run), run.returned.text).holds(False, wanted, said)
+    if not set(KEYS) <= set(run.history.columns):
+        keys = ", ".join(f'"{key}"' for key in run.history.columns) or "none"
+        means = "Spell the three as they are spelt here: plot_loss_curves looks them up by these names."
+        return expect(f"the keys of what {name_of(run)} returned", keys).holds(False, wanted, means)
+    odd = [key for key in KEYS if run.history.columns[key].type not in ("list", "tuple")]
+    for key in odd:
+        call = f'history["{key}"] of {name_of(run)}'
+        means = "Begin with an empty list, and append a number for each epoch that is recorded."
+        expect(call, run.history.columns[key].type).equals("list", means)
+    return not odd
+
+
+def judge_epochs(expect, run):
+    """One entry for each e in range(0, epochs, eval_every), in all three lists.
+
+    That a loop is too long or too short is another lesson: here it may go by the epochs that it took.
+    """
+    right, taken = (list(range(0, n, run.eval_every)) for n in (run.epochs, len(run.steps)))
+    epochs = list(run.history.columns["epoch"].numbers)
+    if epochs != taken:
+        call = f'history["epoch"] of {name_of(run)}'
+        if not expect(call, epochs).equals(right, what_epochs(epochs, right, run)):
+            return False
+    lengths = [len(run.history.columns[key].numbers) for key in KEYS]
+    means = "Append to all three lists together, once for each epoch that is recorded."
+    return expect(f"the lengths of the three lists of {name_of(run)}", lengths).equals(3 * lengths[:1], means)
+
+
+def what_epochs(epochs, right, run):
+    """Which other epochs these are."""
+    every = run.eval_every
+    if epochs == [*right, run.epochs - 1]:
+        return "The last epoch is one too many: it is recorded only when eval_every divides it."
+    if epochs == list(range(run.epochs)):
+        return "That is every epoch. Record only those that `eval_every` divides: `%` gives the remainder."
+    if epochs in ([e + 1 for e in right], list(range(every, run.epochs + 1, every))):
+        return "Epochs are counted from 0 here, as range() does: the first one that is recorded is 0."
+    if epochs == right[1:]:
+        return "Epoch 0 is missing: eval_every divides 0 as well."
+    if len(epochs) > len(right) and epochs[len(epochs) - len(right) :] == right:
+        return "The lists hold the entries of an earlier call too: make new ones inside train()."
+    if len(epochs) > 1 and None not in epochs:
+        apart = {b - a for a, b in itertools.pairwise(epochs)}
+        if len(apart) == 1 and apart != {every}:
+            return f"They are {apart.pop():g} apart, not {every}: is `eval_every` used?"
+    return "Record epoch e when `e % eval_every == 0`."
+
+
+def judge_losses(expect, run, given, key):
+    """Every recorded loss, against the loss at the student's own parameters."""
+    trace, train, test = run.trace(), given.train(), given.test()
+    epochs, losses = (run.history.columns[k].numbers for k in ("epoch", key))
+    for epoch, found in zip(epochs, losses, strict=False):
+        if epoch is None or found is None or not 0 <= epoch < len(run.steps):
+            continue
+        before, after = trace[int(epoch)], trace[int(epoch) + 1]
+        at, rows = (before, train) if key == "train_loss" else (after, test)
+        if not oracle.loss_is_right(found, at, *rows):
+            right = oracle.mean_absolute_error(at, *rows)
+            means = oracle.diagnose_loss(found, other_losses(trace, int(epoch), train, test))
+            means = means or "It is the loss of something else, or of another moment."
+            call = f'history["{key}"] at epoch {int(epoch)} of {name_of(run)}'
+            expect(call, found).holds(False, f"{right:.6g}", means)
+            return
+
+
+def other_losses(trace, epoch, train, test):
+    """The losses that a history is likely to hold in the place of the right one."""
+    mean, before, after = oracle.mean_absolute_error, trace[epoch], trace[epoch + 1]
+    return {
+        'It is the loss on the training rows before the step: it belongs to "train_loss".': mean(
+            before, *train
+        ),
+        "It is the loss on the training rows after the step: "
+        "keep the one that was computed before it, in the forward pass of this epoch.": mean(after, *train),
+        "It is the loss on the test rows before the step: test after `optimizer.step()`.": mean(
+            before, *test
+        ),
+        'It is the loss on the test rows after the step: it belongs to "test_loss".': mean(after, *test),
+        "It is the sum of the losses of all epochs so far: record the loss of this one alone.": sum(
+            mean(at, *train) for at in trace[: epoch + 1]
+        ),
+    }

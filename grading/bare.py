@@ -1,19 +1,24 @@
 """What `make bench` compares `make test` with: the five modules imported and the whole workflow run once."""
 
 import os
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 os.environ["MPLBACKEND"] = "agg"
-sys.path.insert(0, str(Path(__file__).parents[1] / "solutions"))
 
 import torch
-from ex1_dataset import create_dataset, pick_device, plot_data, split_dataset
-from ex2_model import LinearRegressionModel
-from ex3_training import create_loss, create_optimizer, plot_loss_curves, train
-from ex4_predictions import plot_predictions, predict
-from ex5_persistence import load_model, predictions_match, resume_checkpoint, save_checkpoint, save_model
+
+from solutions.ex1_dataset import create_dataset, pick_device, plot_data, split_dataset
+from solutions.ex2_model import LinearRegressionModel
+from solutions.ex3_training import create_loss, create_optimizer, plot_loss_curves, train
+from solutions.ex4_predictions import plot_predictions, predict
+from solutions.ex5_persistence import (
+    load_model,
+    predictions_match,
+    resume_checkpoint,
+    save_checkpoint,
+    save_model,
+)
 
 device = pick_device()
 data = split_dataset(*create_dataset(device=device))

@@ -1,6 +1,8 @@
-"""What exercise 3 asks of a training loop and its history, and the words for what is wrong with them."""
+"""What exercise 3 asks of a training and its history, and the words for what is wrong with them."""
 
 import itertools
+
+import numpy as np
 
 from tests import oracle
 
@@ -10,6 +12,41 @@ KEYS = ("epoch", "train_loss", "test_loss")
 def name_of(run):
     where = "" if run.device == "cpu" else f" with the model on {run.device}"
     return f"train(…, epochs={run.epochs}, eval_every={run.eval_every}){where}"
+
+
+# ── the loss and the optimizer ───────────────────────────────────────────────────────────────────
+
+
+def what_loss(value, off):
+    """Which loss it is, when predictions are off by so much, if not the mean absolute error."""
+    size = np.abs(off)
+    smooth = np.where(size < 1, off**2 / 2, size - 0.5)
+    others = {
+        "That is the mean of the squares (MSE): large errors count for more there.": np.square(off).mean(),
+        "That is the sum. The mean doesn't grow with the number of rows: leave `reduction` alone.": size.sum(),
+        "That is the sum of the squares.": np.square(off).sum(),
+        "The errors may not cancel each other out: take their absolute values before the mean.": off.mean(),
+        "That is SmoothL1 (or Huber): it squares small errors.": smooth.mean(),
+        "That is the root of the mean square.": np.sqrt(np.square(off).mean()),
+    }
+    return (
+        oracle.diagnose_loss(value, others) or "Take the absolute errors and their mean: PyTorch calls it L1."
+    )
+
+
+def what_optimizer(seen):
+    """What the optimizer is, if not plain SGD with 0.01."""
+    if seen.kind != "SGD":
+        return f"That is {seen.kind}. Here it shall be plain stochastic gradient descent, torch.optim.SGD."
+    extras = "momentum", "weight_decay", "dampening", "nesterov", "maximize"
+    odd = [name for name in extras if seen.settings.get(name)]
+    if odd:
+        return f"Plain SGD has no {odd[0]}: leave `{odd[0]}` out."
+    lr = seen.settings.get("lr", 0.0)
+    means = (
+        "is `lr` passed on to SGD, whose own default is 0.001?" if lr == 0.001 else "keep the stub's default."
+    )
+    return f"Its learning rate is {lr:g}, and shall be 0.01 when none is asked for: {means}"
 
 
 # ── the loop ─────────────────────────────────────────────────────────────────────────────────────

@@ -19,7 +19,9 @@ def judge_points(expect, call, plot, wanted):
     """Every wanted set of points is on the plot, and under no other set's name."""
     for name, (x, y) in wanted.items():
         found = [series for series in plot.series if same_points(series.points, x, y)]
-        drawn = ", ".join(f"{len(series.points)} points «{series.label}»" for series in plot.series) or "nothing"
+        drawn = (
+            ", ".join(f"{len(series.points)} points «{series.label}»" for series in plot.series) or "nothing"
+        )
         there = expect(f"on the plot of {call}", drawn)
         if not there.holds(bool(found), f"the {len(x)} {name} points (x, y)", what_points(plot, x, y)):
             continue
@@ -28,7 +30,9 @@ def judge_points(expect, call, plot, wanted):
             label = series.label.lower()
             swapped = name not in label and any(other in label for other in others)
             means = "That is the name of another set: the labels are swapped."
-            expect(f"the label of the {name} points", series.label).holds(not swapped, f"a label for {name}", means)
+            expect(f"the label of the {name} points", series.label).holds(
+                not swapped, f"a label for {name}", means
+            )
 
 
 def what_points(plot, x, y):
@@ -40,7 +44,9 @@ def what_points(plot, x, y):
         if same_points(list(zip(heights, at, strict=True)), x, y):
             return "x and y have changed places: x comes first."
         if len(heights) == len(y) and np.allclose(np.sort(heights), np.sort(y), atol=1e-5, rtol=1e-5):
-            return f"The y of «{series.label}» are right, and its x aren't: at which x does each of them belong?"
+            return (
+                f"The y of «{series.label}» are right, and its x aren't: at which x does each of them belong?"
+            )
     return "Is each set drawn, x against y, with its own call?"
 
 

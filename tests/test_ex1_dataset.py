@@ -1,13 +1,16 @@
-"""Exercise 1: the data. Points on a line, split into a part to learn from and a part to be tested on."""
+"""Exercise 1: the data. Points on a line, split into a part to learn from and a part to be tested on.
 
-import numpy as np
+A test that takes `default_data` beside its own experiment waits until `create_dataset` returns X and y.
+"""
+
+import re
+
 import pytest
 
-from tests.harness.given import Line
+from tests.lines import DEFAULT, judge_line, judge_range
 from tests.plots import judge_axes, judge_legend, judge_points
 
 points = pytest.mark.points
-DEFAULT = Line(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01)
 
 
 # ── pick_device ──────────────────────────────────────────────────────────────────────────────────
@@ -16,30 +19,51 @@ DEFAULT = Line(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01)
 @points(1)
 def test_pick_device_names_a_device(devices, expect):
     """PyTorch computes on a device: "cpu", "cuda", "mps". `torch.device("cpu")` is one."""
-    answer = devices.without.text
-    known = "cpu" in answer or "cuda" in answer
-    expect("pick_device()", answer).holds(known, 'a torch.device, such as torch.device("cpu")')
+    answer = devices.without
+    means = {
+        "NoneType": "The function ends without `return`, so its caller gets None.",
+        "bool": "That is a yes or no. Which device is it to be, then?",
+    }
+    wanted = 'a torch.device, such as torch.device("cpu")'
+    expect("pick_device()", answer.text).holds(kind(answer) is not None, wanted, means.get(answer.type, ""))
 
 
 @points(1)
 def test_without_a_gpu_the_device_is_the_cpu(devices, expect):
     """A function without its parentheses is never False: `if is_available:` always says yes."""
-    means = (
-        "Something was asked, but not believed: look at the branch without a GPU."
-        if devices.asked
-        else "PyTorch was never asked. Is the device written down, or `torch.cuda.is_available` named but not called, "
-        "without its `()`?"
+    if kind(devices.with_cuda) == "cpu":
+        means = "The two answers have changed places: this is the one for a machine with a GPU."
+    elif devices.asked:
+        means = "Something was asked, but not believed: look at the branch without a GPU."
+    else:
+        means = (
+            "PyTorch was never asked. Is the device written down, or `torch.cuda.is_available` named but not called, "
+            "without its `()`?"
+        )
+    right = kind(devices.without) == "cpu"
+    expect("pick_device() on a machine without a GPU", devices.without.text).holds(
+        right, 'the device "cpu"', means
     )
-    answer = devices.without.text
-    expect("pick_device() on a machine without a GPU", answer).holds("cpu" in answer, 'the device "cpu"', means)
 
 
 @points(1)
 def test_with_a_gpu_the_device_is_the_gpu(devices, expect):
     """The same program must use a GPU where there is one."""
-    means = "" if devices.asked else "PyTorch was never asked whether there is one: `torch.cuda.is_available()` tells."
-    answer = devices.with_cuda.text
-    expect("pick_device() on a machine with a CUDA GPU", answer).holds("cuda" in answer, 'the device "cuda"', means)
+    means = (
+        "PyTorch was asked: what is returned when it says yes?"
+        if devices.asked
+        else "PyTorch was never asked whether there is one: `torch.cuda.is_available()` tells."
+    )
+    right = kind(devices.with_cuda) == "cuda"
+    expect("pick_device() on a machine with a CUDA GPU", devices.with_cuda.text).holds(
+        right, 'the device "cuda"', means
+    )
+
+
+def kind(answer):
+    """The "cuda" in "cuda:0" or in torch.device("cuda"); None when it is neither a name nor a device."""
+    found = re.fullmatch(r"(?:device\(type=)?'([a-z]+)(?::\d+)?'(?:, index=\d+)?\)?", answer.text)
+    return found[1] if found and answer.type in ("str", "device") else None
 
 
 # ── create_dataset ───────────────────────────────────────────────────────────────────────────────
@@ -54,89 +78,62 @@ def test_create_dataset_returns_X_and_y(default_data, expect):
 @points(2)
 def test_X_and_y_are_columns_of_float32(default_data, expect):
     """One row a point, one column a feature: (N, 1), not (N,)."""
-    flat = "It is 1-D: a row of numbers without columns. `.unsqueeze(dim=1)` adds the missing dimension."
-    lying = "It lies on its side: one row with all the points. Rows are the first dimension, columns the second."
-    for name, tensor in zip("Xy", default_data.tensors(), strict=False):
-        rows = max(tensor.shape, default=0)
-        means = flat if len(tensor.shape) == 1 else lying if tensor.shape == (1, rows) else ""
-        if expect(f"the shape of {name} from create_dataset()", tensor.shape).equals((rows, 1), means):
-            expect.tensor(f"{name} from create_dataset()", default_data.returned.items["Xy".index(name)])
+    for name, seen in zip("Xy", default_data.returned.items, strict=True):
+        rows = max(seen.tensor.shape, default=0)
+        if len(seen.tensor.shape) == 1:
+            means = "It is 1-D: numbers without columns. `.unsqueeze(dim=1)` adds the missing dimension."
+        elif seen.tensor.shape == (1, rows):
+            means = "It lies on its side: a single row. Rows are the first dimension, columns the second."
+        else:
+            means = "Each point is a row, and its one number is the only column."
+        expect.tensor(f"{name} from create_dataset()", seen, (rows, 1), means)
 
 
 @points(1)
 def test_there_are_at_least_a_hundred_points(default_data, expect):
-    """From 0 to 1 in steps of 0.01."""
-    for name, tensor in zip("Xy", default_data.tensors(), strict=False):
-        rows = tensor.flat().size
-        few = "Look at the range and the step: from 0 to 1 in steps of 0.01." if rows < 100 else ""
-        expect(f"the number of values in {name} from create_dataset()", rows).holds(100 <= rows <= 300, "100", few)
+    """By default from 0 to 1 in steps of 0.01."""
+    means = "By default x goes from 0 to 1 in steps of 0.01: look at the defaults, and at how `step` is used."
+    rows = default_data.tensors()[0].flat().size
+    expect("the number of values in X from create_dataset()", rows).holds(100 <= rows <= 300, "100", means)
 
 
 @points(2)
 def test_the_points_lie_on_the_line(default_data, expect):
     """y = 0.3 · X + 0.9, with X from 0 to 1."""
-    judge_line(expect, "create_dataset()", default_data.tensors(), DEFAULT)
+    X, y = default_data.tensors()
+    if judge_range(expect, "create_dataset()", X.flat(), DEFAULT):
+        judge_line(expect, "create_dataset()", X.flat(), y.flat(), DEFAULT)
 
 
 @points(2)
-def test_other_numbers_make_another_line(other_data, given, expect):
+def test_other_numbers_make_another_line(default_data, other_data, given, expect):
     """Every parameter counts: a function that ignores one works for its author only."""
     line = given.other_line
     call = f"create_dataset(weight={line.weight:g}, bias={line.bias:g}, start={line.start:g}, end={line.end:g}, step={line.step:g})"
     if not expect.items(call, other_data.returned, ("X", "y")):
         return
-    X, y = other_data.tensors()
+    X, y = (tensor.flat() for tensor in other_data.tensors())
     count = len(line.x())
-    right_count = abs(X.flat().size - count) <= 1
-    expect(f"the number of rows of X from {call}", X.flat().size).holds(
-        right_count, f"about {count}", "`step` is the distance from one x to the next. Is it used?"
-    )
-    judge_line(expect, call, (X, y), line)
+    means = "`step` is the distance from one x to the next. Is it used?"
+    if judge_range(expect, call, X, line):
+        expect(f"the number of rows of X from {call}", X.size).holds(
+            abs(X.size - count) <= 1, f"about {count}", means
+        )
+        judge_line(expect, call, X, y, line)
 
 
 @points(2)
-def test_the_data_lies_on_the_device_asked_for(data_on_device, expect):
+def test_the_data_lies_on_the_device_asked_for(default_data, data_on_device, expect):
     """A model on a GPU can't read data that lies in the CPU's memory."""
+    means = "Pass `device=device` where X is made, or use what `.to(device)` returns: X itself stays where it was."
     for data in data_on_device:
         call = f'create_dataset(device="{data.device}")'
-        if expect.items(call, data.returned, ("X", "y")):
-            for name, tensor in zip("Xy", data.tensors(), strict=True):
-                means = "Pass `device=device` where X is made, or use what `.to(device)` returns."
-                expect.on_device(f"{name} from {call}", tensor, data.device, means)
-
-
-def judge_line(expect, call, tensors, line):
-    """Range first, then every y."""
-    X, y = (tensor.flat() for tensor in tensors)
-    slack = 1e-4 * max(1.0, abs(line.start), abs(line.end))
-    span = f"from {line.start:g} to {line.end:g}"
-    inside = X.size > 0 and X.min() >= line.start - slack and X.max() <= line.end + slack
-    seen = f"from {X.min():.6g} to {X.max():.6g}" if X.size else "empty"
-    if not expect(f"X from {call}", seen).holds(inside, span, "Are `start` and `end` used, for X and not for y?"):
-        return
-    wide = X.max() - X.min() >= 0.9 * (line.end - line.start)
-    expect(f"X from {call}", seen).holds(wide, span, "A part of the range has no points: is `end` used?")
-    if not expect(f"the number of values in y from {call}", y.size).equals(X.size, "Every x needs its own y."):
-        return
-    right = line.weight * X + line.bias
-    off = np.abs(y - right)
-    worst = int(off.argmax())
-    expect(f"y for x = {X[worst]:.4g} from {call}", float(y[worst])).holds(
-        bool(off[worst] <= 1e-4 * max(1.0, abs(right[worst]))),
-        f"{right[worst]:.6g}, which is weight * x + bias",
-        which_line(X, y, line),
-    )
-
-
-def which_line(X, y, line):
-    """What the y values are, if not those of the line."""
-    slope, intercept = np.polyfit(X, y, 1)
-    if np.abs(y - (slope * X + intercept)).max() > 1e-3:
-        return "These points are on no line at all."
-    swapped = np.allclose((slope, intercept), (line.bias, line.weight), atol=1e-3)
-    if swapped and line.weight != line.bias:
-        return "Weight and bias have changed places: the weight multiplies x, the bias is added."
-    return f"These points are on the line y = {slope:.3g} * x + {intercept:.3g}: are `weight` and `bias` both used?"
+        if not expect.items(call, data.returned, ("X", "y")):
+            return
+        X, y = data.tensors()
+        X_is_there = expect.on_device(f"X from {call}", X, data.device, means)
+        if not expect.on_device(f"y from {call}", y, data.device, means) or not X_is_there:
+            return
 
 
 # ── split_dataset ────────────────────────────────────────────────────────────────────────────────
@@ -144,15 +141,34 @@ def which_line(X, y, line):
 PARTS = ("X_train", "y_train", "X_test", "y_test")
 
 
-def name_of(split):
+def call_of(split):
     return f"split_dataset(X, y{'' if split.fraction is None else f', {split.fraction:g}'}) of {split.X.shape[0]} rows"
+
+
+def rows_of(split):
+    """How many rows each of the four parts has."""
+    return tuple(tensor.shape[0] if tensor.shape else 0 for tensor in split.tensors())
 
 
 @points(1)
 def test_split_dataset_returns_four_tensors(splits, expect):
     """X_train, y_train, X_test, y_test: in this order."""
     for split in splits:
-        expect.items(name_of(split), split.returned, PARTS)
+        call = call_of(split)
+        if not expect.items(call, split.returned, PARTS):
+            return
+        order = ", ".join(x_or_y(*part, split) for part in zip("XyXy", split.tensors(), strict=True))
+        means = "Each X is followed by its y, and the training part comes first."
+        if not expect(f"the values in what {call} returned", order).holds(
+            "?" in order or order == "X, y, X, y", "X, y, X, y: (X_train, y_train, X_test, y_test)", means
+        ):
+            return
+
+
+def x_or_y(own, tensor, split):
+    """Whose values these are: `own` if they can be, "?" when they are neither's."""
+    values, whole = set(tensor.flat().tolist()), {"X": split.X, "y": split.y}
+    return next((name for name in (own, *"Xy") if values <= set(whole[name].flat().tolist())), "?")
 
 
 @points(1)
@@ -161,28 +177,32 @@ def test_the_training_part_is_the_asked_for_fraction(splits, expect):
     for split in splits:
         rows = split.X.shape[0]
         train = int((0.8 if split.fraction is None else split.fraction) * rows)
-        sizes = tuple(tensor.shape[0] if tensor.shape else 0 for tensor in split.tensors())
-        right = (train, train, rows - train, rows - train)
-        swapped = sizes == (right[2], right[3], right[0], right[1])
-        crossed = sizes == (train, rows - train, train, rows - train)
-        means = (
-            "The halves have changed places: the training part comes first."
-            if swapped
-            else "The order is X_train, y_train, X_test, y_test: yours looks like X_train, X_test, y_train, y_test."
-            if crossed
-            else "Is `train_fraction` used, and cut with int()?"
-        )
-        expect(f"the rows of {', '.join(PARTS)} from {name_of(split)}", sizes).equals(right, means)
+        found = rows_of(split)
+        if found == (rows - train, rows - train, train, train):
+            means = "The halves have changed places: the training part comes first."
+        elif found[0] == train + 1:
+            means = "One row too many: is the number rounded? int() cuts the decimals off."
+        else:
+            means = "Is `train_fraction` used, and the number of rows, len(X)?"
+        if not expect(f"the rows of X_train and y_train from {call_of(split)}", found[:2]).equals(
+            (train, train), means
+        ):
+            return
 
 
 @points(1)
 def test_the_parts_keep_their_shape_and_device(splits, expect):
     """Splitting is about rows only: a column stays a column, and stays where it is."""
+    slices = (
+        "A slice of rows, such as `X[:3]`, keeps the columns: is something flattened or squeezed on the way?"
+    )
+    stays = "A slice stays where its tensor is: is something moved, or made anew, on the way?"
     for split in splits:
-        for name, tensor in zip(PARTS, split.tensors(), strict=False):
-            shape = (tensor.shape[0] if tensor.shape else 0, 1)
-            if expect(f"the shape of {name} from {name_of(split)}", tensor.shape).equals(shape, "Slice rows: `X[:n]`."):
-                expect.on_device(f"{name} from {name_of(split)}", tensor, split.X.device)
+        for name, seen, rows in zip(PARTS, split.returned.items, rows_of(split), strict=True):
+            part = f"{name} from {call_of(split)}"
+            fine = expect.tensor(part, seen, (rows, 1), slices)
+            if not fine or not expect.on_device(part, seen.tensor, split.X.device, stays):
+                return
 
 
 @points(1)
@@ -190,10 +210,16 @@ def test_no_row_is_lost_and_none_is_in_both_parts(splits, expect):
     """A test on rows that the model has learned from proves nothing."""
     for split in splits:
         X_train, _, X_test, _ = (tensor.flat().tolist() for tensor in split.tensors())
-        both = len(set(X_train) & set(X_test))
-        expect(f"rows in both parts of {name_of(split)}", both).equals(0, "The parts overlap: where one ends, the other begins.")
-        lost = len(set(split.X.flat().tolist()) - set(X_train) - set(X_test))
-        expect(f"rows in no part of {name_of(split)}", lost).equals(0, "Together the parts must hold every row.")
+        both = set(X_train) & set(X_test)
+        lost = set(split.X.flat().tolist()) - set(X_train) - set(X_test)
+        twice = len(X_train) + len(X_test) - len(set(X_train)) - len(set(X_test))
+        for where, rows, means in (
+            ("in both parts", len(both), "The parts overlap: where one part ends, the other begins."),
+            ("in no part", len(lost), "A row got lost: where one part ends, the other begins."),
+            ("twice in one part", twice, "Each row belongs into one part, once."),
+        ):
+            if not expect(f"rows {where} of {call_of(split)}", rows).equals(0, means):
+                return
 
 
 @points(1)
@@ -203,9 +229,11 @@ def test_every_x_keeps_its_own_y(splits, expect):
         right = dict(zip(split.X.flat().tolist(), split.y.flat().tolist(), strict=True))
         X_train, y_train, X_test, y_test = (tensor.flat().tolist() for tensor in split.tensors())
         for part, xs, ys in (("training", X_train, y_train), ("test", X_test, y_test)):
-            broken = sum(right.get(x) != y for x, y in zip(xs, ys, strict=False))
-            means = "X and y are put in different orders, or have changed places in what is returned."
-            expect(f"rows of the {part} part of {name_of(split)} with a y that is not theirs", broken).equals(0, means)
+            broken = abs(len(xs) - len(ys)) + sum(right.get(x) != y for x, y in zip(xs, ys, strict=False))
+            means = "Draw one order of the rows, and use it for both X and y."
+            called = f"rows of the {part} part of {call_of(split)} with a y that is not theirs"
+            if not expect(called, broken).equals(0, means):
+                return
 
 
 # ── plot_data ────────────────────────────────────────────────────────────────────────────────────

@@ -6,14 +6,20 @@ import pytest
 from tests import oracle
 
 points = pytest.mark.points
+PARTS = ("X_train", "y_train", "X_test", "y_test")
 
 
 @points(2)
-def test_the_pieces_fit_together(workflow, expect):
+def test_the_pieces_fit_together(workflow, given, expect):
     """Data, split, model, loss, optimizer, training, predictions, file: each made for the next."""
-    if expect.items("split_dataset(*create_dataset(…))", workflow.split, ("X_train", "y_train", "X_test", "y_test")):
-        X_test = workflow.split.items[2].tensor
-        expect.tensor("predict(model, X_test)", workflow.predictions, X_test.shape)
+    if expect.items("split_dataset(*create_dataset(…))", workflow.split, PARTS):
+        line, (x, y, x_test, y_test) = given.line, columns(workflow)
+        rows = np.concatenate([y, y_test]) - (line.weight * np.concatenate([x, x_test]) + line.bias)
+        call = f"create_dataset({line.weight:g}, {line.bias:g}, {line.start:g}, {line.end:g}, {line.step:g})"
+        means = "The numbers come without their names here: keep the parameters in the order of the stub."
+        on_it = f"{np.sum(np.abs(rows) < 1e-3)} of {len(rows)}"
+        expect(f"points of {call} on the line", on_it).equals(f"{len(rows)} of {len(rows)}", means)
+        expect.tensor("predict(model, X_test)", workflow.predictions, workflow.split.items[2].tensor.shape)
 
 
 @points(3)
@@ -26,10 +32,12 @@ def test_your_training_moves_your_model(workflow, given, expect):
 def test_predictions_come_from_the_trained_model(workflow, expect):
     """weight * x + bias, with the parameters that training ended with."""
     weight, bias = workflow.trace[-1]
-    x = workflow.split.items[2].tensor.flat()
+    _, _, x, _ = columns(workflow)
     found = workflow.predictions.tensor.flat()
     worst = int(np.abs(found - (weight * x + bias)).argmax())
-    expect(f"the prediction for x = {x[worst]:.4g}", float(found[worst])).close_to(float(weight * x[worst] + bias))
+    right = float(weight * x[worst] + bias)
+    means = "Between training and prediction the model was changed, or another one was asked."
+    expect(f"the prediction for x = {x[worst]:.4g}", float(found[worst])).close_to(right, means)
 
 
 @points(2)
@@ -42,17 +50,29 @@ def test_the_reloaded_model_predicts_the_same(workflow, expect):
 def test_the_workflow_runs_on_another_device(device_workflow, given, expect):
     """The same code with a GPU: nothing may be left behind on the CPU."""
     for run in device_workflow:
-        expect(f"the model after the workflow on {run.device}, on", run.model_device).equals(run.device)
+        means = (
+            "Something moved it on the way: copy what you need to the CPU, and leave the model where it is."
+        )
+        where = f"the device of your model after the workflow on {run.device}"
+        expect(where, run.model_device).equals(run.device, means)
         judge_steps(expect, run, given, given.device_epochs)
         judge_reloaded(expect, run)
 
 
+def columns(run):
+    """X_train, y_train, X_test, y_test as they were, (n,) float32 each."""
+    return [item.tensor.flat().astype(np.float32) for item in run.split.items]
+
+
 def judge_steps(expect, run, given, epochs):
-    if not expect.items("split_dataset(…)", run.split, ("X_train", "y_train", "X_test", "y_test")):
+    if not expect.items("split_dataset(…)", run.split, PARTS):
         return
-    x, y, x_test, y_test = (item.tensor.flat().astype(np.float32) for item in run.split.items)
-    steps = len(run.trace) - 1
-    if expect(f"steps of your optimizer in {epochs} epochs on {run.device}", steps).equals(epochs):
+    x, y, x_test, y_test = columns(run)
+    call = f"steps of train(model, …, y_test, {epochs}, {given.eval_every // 2}) on {run.device}"
+    means = (
+        "The last two come without their names here: keep the parameters of train() in the order of the stub."
+    )
+    if expect(call, len(run.trace) - 1).equals(epochs, means):
         means = oracle.diagnose(list(run.trace), (x, y), (x_test, y_test), given.lr) or ""
         wrong = oracle.wrong_steps(list(run.trace), x, y, given.lr)
         first = f"step {wrong[0]} is not" if wrong else "all are"
@@ -63,5 +83,8 @@ def judge_reloaded(expect, run):
     before, after = run.predictions.tensor, run.reloaded.tensor
     if before is not None and after is not None:
         same = before.shape == after.shape and before.data == after.data
-        expect("predictions of the reloaded model", "the same" if same else "others").equals("the same")
+        means = "The file has to hold all of the trained parameters, as they are at the end."
+        expect("predictions of the reloaded model", "the same" if same else "others").equals(
+            "the same", means
+        )
     expect("predictions_match(model, reloaded, X_test)", run.match.text).holds(bool(run.match.number), "True")

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, TensorDataset
 
 from tests.harness import accelerator
@@ -138,6 +139,7 @@ REFUSED = [
     ("ones[torch.tensor([1], device=device)]", RuntimeError, INDICES),
     ("ones[X > 0.5]", RuntimeError, INDICES),
     ("Z = ones.clone(); Z[torch.tensor([1], device=device)] = 0.0", RuntimeError, INDICES),
+    ("torch.sum(X, dim=(0, 1), out=torch.tensor(0.0))", RuntimeError, "device"),
     ("X.numpy()", TypeError, TO_NUMPY),
     ("np.asarray(X)", TypeError, TO_NUMPY),
     ("np.array(X)", TypeError, TO_NUMPY),
@@ -288,6 +290,19 @@ def test_a_default_device_holds_for_new_tensors() -> None:
     assert torch.ones(1).device.type == "cpu"
 
 
+def test_an_observer_of_torch_functions_sees_only_the_calls_of_the_code() -> None:
+    class Seen(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            called.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    called: list[str] = []
+    X = torch.ones(2, device="accel")
+    with Seen():
+        X.add(1).sum()
+    assert called == ["add", "sum"]
+
+
 def test_a_view_shares_its_values() -> None:
     X = torch.zeros(4, 2, device="accel")
     X.view(-1)[1:3] = 5.0
@@ -339,6 +354,9 @@ def test_a_model_that_does_not_move_is_left_alone() -> None:
         graph.backward()
         assert len(seen) == 1
         assert model.weight.grad is not None
+    unmade = nn.Linear(1, 1, device="meta")
+    before = unmade.weight
+    assert unmade.to_empty(device="cpu").weight is not before
 
 
 def test_an_observer_gets_a_copy_outside_the_graph() -> None:
@@ -358,12 +376,17 @@ def test_only_inside_present_does_torch_find_an_accelerator() -> None:
         found = torch.accelerator.current_accelerator()
         return found, torch.accelerator.is_available(), torch.accelerator.device_count()
 
+    def is_there() -> bool:
+        return bool(torch.get_device_module("accel").is_available())
+
     outside, cuda = answers(), torch.cuda.is_available()
+    assert not is_there()
     with accelerator.present():
         assert answers() == (torch.device("accel"), True, 1)
         assert torch.accelerator.current_accelerator(check_available=True) == torch.device("accel")
         torch.accelerator.synchronize()
         assert torch.cuda.is_available() == cuda
+        assert is_there()
     assert answers() == outside
     assert accelerator.devices()[0] == "accel"
     assert len(accelerator.devices()) == 1 + outside[1]

@@ -1,7 +1,9 @@
 """What a student sees, word for word: on every kind of bad input, and on a dozen mistakes.
 
-`make golden` writes the files in grading/tests/golden/ anew: read the difference before committing it."""
+`make golden` writes the files in grading/tests/golden/ and the README's screens anew: read the difference before committing it."""
 
+import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from grading.tests.corpus import Change
 from tests import limits
 
 GOLDEN = Path(__file__).parent / "golden"
+README = Path(__file__).parents[2] / "README.md"
+SHOWN = re.compile(r"(<!-- screen: (\w+) -->\n```text\n).*?(```)", flags=re.DOTALL)
 Damage = Callable[[Path], object]
 
 
@@ -143,8 +147,6 @@ def test_what_a_module_does_to_the_process_is_undone(leak: str, tmp_path: Path, 
 
 def edited_within_the_second(folder: Path) -> tuple[int, int]:
     """The scores before and after an edit that keeps size and time stamp."""
-    import os
-
     file = folder / "ex2_model.py"
     before = suite.judge(folder).score
     times = file.stat()
@@ -166,6 +168,12 @@ def write_all() -> None:
         for name in NAMES:
             text = forks.call(seen, name, Path(root) / name)
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
+    text = README.read_text(encoding="utf-8")
+    README.write_text(SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8")
+
+
+def screen_text(name: str) -> str:
+    return (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").lstrip("\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from tests.coach import words
 from tests.coach.expect import FACTS, Expect, message
 from tests.coach.report import Location, Status, TestResult
-from tests.coach.suite import NOT_RUN, ROOT, SUITE, NoObservation, Practice, Suite, experiments
+from tests.coach.suite import ROOT, SUITE, NoObservation, Practice, Suite, experiments, is_lesson, result
 from tests.harness.given import Given
 from tests.harness.observations import Outcome
 
@@ -35,26 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Write down every test as not run, so that none can go missing, and the gate of each experiment."""
-    suite = config.stash[SUITE]
-    for item in items:
-        if is_lesson(item):
-            suite.results[item.nodeid] = result(item, "error", NOT_RUN)
-            suite.lessons[suite.results[item.nodeid].id] = " ".join(lesson(item).split())
-            for name in experiments(item):
-                suite.gates.setdefault(name, item.nodeid)
-
-
-def is_lesson(item: pytest.Item) -> bool:
-    return item.get_closest_marker("points") is not None
-
-
-def lesson(item: pytest.Item) -> str:
-    """What the test teaches: its docstring."""
-    return (isinstance(item, pytest.Function) and item.function.__doc__) or ""
+    config.stash[SUITE].enlist(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[FACTS] = []
     closed = item.config.stash[SUITE].closed_gate(item) if is_lesson(item) else None
     if closed:
         pytest.skip(f"waits for «{closed.title}»")
@@ -108,15 +93,6 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
     if item.path.stem == "test_workflow" and status != "todo" and not suite.earlier_are_done(item):
         return result(item, "blocked", "waits for the exercises before it")
     return result(item, status, text, place)
-
-
-def result(item: pytest.Item, status: Status, text: str | None, place: Location | None = None) -> TestResult:
-    marker = item.get_closest_marker("points")
-    worth = int(marker.args[0]) if marker else 0
-    exercise = item.path.stem.removeprefix("test_").split("_")[0]
-    name = item.name.removeprefix("test_")
-    score = worth if status == "passed" else 0
-    return TestResult(f"{exercise}.{name}", name.replace("_", " "), status, score, worth, text, place)
 
 
 def observed(suite: Suite, item: pytest.Item) -> Iterator[Outcome]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -21,30 +22,47 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-class _Use:
-    """Hands the source over to tests/coach/plugin.py."""
+class _Judge:
+    """Runs the collected tests once for every source: tearing down after the last test resets all fixtures."""
 
-    def __init__(self, source: Source) -> None:
-        self.suite = Suite(source)
+    def __init__(self, sources: Iterable[Source], done: Callable[[Suite], None]) -> None:
+        self.sources = sources
+        self.done = done
 
-    def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[SUITE] = self.suite
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed or not session.items:
+            raise RuntimeError(f"the tests in {TESTS} can't be collected: is the kit complete?")
+        for source in self.sources:
+            suite = session.config.stash[SUITE] = Suite(source)
+            suite.enlist(session.items)
+            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            self.done(suite)
+        return True
 
 
-def run(source: Source, only: str | None = None) -> Suite:
-    """Run all tests, or those of one exercise ("ex3"), on what the source observes."""
+def judge(sources: Iterable[Source], done: Callable[[Suite], None], only: str | None = None) -> None:
+    """Run all tests, or those of one exercise ("ex3"), on what each of the sources observes."""
     files = sorted(str(file) for file in TESTS.glob(f"test_{only or ''}*.py"))
-    use = _Use(source)
     before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     try:
-        pytest.main([*files, *OPTIONS], plugins=[use])
+        status = pytest.main([*files, *OPTIONS], plugins=[_Judge(sources, done)])
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
-    if not use.suite.results:
-        raise RuntimeError(f"no test was found in {TESTS}: is the kit complete?")
-    return use.suite
+    if status == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"the tests in {TESTS} did not run (pytest: {pytest.ExitCode(status).name})")
+
+
+def run(source: Source, only: str | None = None) -> Suite:
+    """Run the tests once."""
+    suites: list[Suite] = []
+    judge([source], suites.append, only)
+    return suites[0]
 
 
 def report(suite: Suite, tree: Path, started: float) -> Report:

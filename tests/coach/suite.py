@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tests.coach import words
-from tests.coach.report import TestResult
+from tests.coach.report import Location, Status, TestResult
 from tests.harness.given import PRACTICE, Given
 from tests.harness.observations import Outcome, Raised
 
@@ -57,6 +57,15 @@ class Suite:
         ] = {}  # (file, exception) -> nodeid of the test that told it
         self.lessons: dict[str, str] = {}  # test id -> its docstring
         self.about: dict[str, str] = {}  # test id -> the student's function that it is about
+
+    def enlist(self, items: list[pytest.Item]) -> None:
+        """Write down every test as not run, so that none can go missing, and the gate of each experiment."""
+        for item in items:
+            if is_lesson(item):
+                listed = self.results[item.nodeid] = result(item, "error", NOT_RUN)
+                self.lessons[listed.id] = " ".join(lesson(item).split())
+                for name in experiments(item):
+                    self.gates.setdefault(name, item.nodeid)
 
     def outcome(self, fixture: str) -> Outcome:
         if fixture not in self.outcomes:
@@ -119,3 +128,21 @@ def experiment(name: str, observation: Any) -> Any:
 
 def experiments(item: pytest.Item) -> list[str]:
     return [name for name in getattr(item, "fixturenames", ()) if name in EXPERIMENTS]
+
+
+def is_lesson(item: pytest.Item) -> bool:
+    return item.get_closest_marker("points") is not None
+
+
+def lesson(item: pytest.Item) -> str:
+    """What the test teaches: its docstring."""
+    return (isinstance(item, pytest.Function) and item.function.__doc__) or ""
+
+
+def result(item: pytest.Item, status: Status, text: str | None, place: Location | None = None) -> TestResult:
+    marker = item.get_closest_marker("points")
+    worth = int(marker.args[0]) if marker else 0
+    exercise = item.path.stem.removeprefix("test_").split("_")[0]
+    name = item.name.removeprefix("test_")
+    score = worth if status == "passed" else 0
+    return TestResult(f"{exercise}.{name}", name.replace("_", " "), status, score, worth, text, place)

@@ -19,7 +19,7 @@ MEANINGS = [
     (
         r"[Ee]xpected all tensors to be on the same device|is on cpu.*accel|is on accel.*cpu",
         "A GPU can't compute with a tensor that lies in the CPU's memory. Move both to one device with `.to(device)`, "
-        "and keep what it returns: `X = X.to(device)`.",
+        "and keep what it returns: `X = X.to(device)`. A newly made tensor lands on the CPU, unless made with `device=…`.",
     ),
     (
         r"can't convert \w+(:\d+)? device type tensor to numpy",
@@ -28,7 +28,7 @@ MEANINGS = [
     (
         r"Attempting to deserialize object on a CUDA device",
         "The file was saved on a machine with a GPU and is read on one without. "
-        "Say where its tensors shall go: `torch.load(path, map_location=…)`.",
+        "Say where its tensors shall go: `torch.load(path, map_location=…)`, to a device that is there (by default to the CPU).",
     ),
     (
         r"Can't call numpy\(\) on Tensor that requires grad",
@@ -43,6 +43,31 @@ MEANINGS = [
         "A tensor made under `torch.inference_mode()` can't take part in training, nor be changed afterwards. Make it outside.",
     ),
     (
+        r"_IncompatibleKeys",
+        "`load_state_dict` changes the model itself, and returns a report about the keys: don't store that under the model's name.",
+    ),
+    (
+        r"Module\.\w+\(\) missing \d+ required positional argument",
+        "A class stands where a model is needed: parentheses after the class's name make a model.",
+    ),
+    (
+        r"Error\(s\) in loading state_dict",
+        "The file holds other parameters than this model has. Is the model made of the class that was passed in, `model_class`?",
+    ),
+    (
+        r"'LinearRegressionModel' object has no attribute",
+        "Nothing of that name is on `self`. Compare the spelling with `__init__`: what is made there has to be stored on "
+        "`self`, and `__init__` runs only with two underscores on each side.",
+    ),
+    (
+        r"slice indices must be integers",
+        "A row number is a whole number: int() cuts the decimals off.",
+    ),
+    (
+        r"x and y must (be the same size|have same first dimension)",
+        "Each point needs both: as many x as y. Are these the x and the y of one and the same set?",
+    ),
+    (
         r"got an unexpected keyword argument|missing \d+ required positional argument|takes (from )?\d+.* positional arguments?",
         "Keep the names and the order of the parameters that the stub had: other code calls it by them. More may follow at the end, with defaults.",
     ),
@@ -52,11 +77,15 @@ MEANINGS = [
     ),
     (
         r"Weights only load failed|Unsupported (global|class)|UnpicklingError",
-        "The file holds more than tensors: was the whole model saved? Save `model.state_dict()`.",
+        "The file holds more than tensors: was a whole model or optimizer saved? Save what its `state_dict()` returns.",
     ),
     (
         r"No such file or directory|Parent directory .* does not exist",
-        "Nothing can be written into a folder that isn't there: make it first, with `path.parent.mkdir(parents=True, exist_ok=True)`.",
+        "Nothing can be written into a folder that isn't there: make it first. `mkdir` has `parents` for the folders above it.",
+    ),
+    (
+        r"File exists",
+        "The folder was made the first time, and this is the second time: `mkdir` has `exist_ok` for that.",
     ),
     (
         r"input\(\) was called",
@@ -70,6 +99,7 @@ MEANINGS = [
 BY_TYPE = {
     "SyntaxError": "Python can't read the file, so none of it runs. The mistake is on this line or just before it.",
     "IndentationError": "Python can't read the file: the spaces at the start of this line don't fit the lines around it.",
+    "KeyError": "The dict has no such key. Compare with the keys that it was made with: what is read must have been saved.",
     "SystemExit": "The code ended the program. Remove the `exit()`: a function hands its result back with `return`.",
     "ModuleNotFoundError": "That is not installed here. The exercises need only torch, matplotlib and the standard library.",
     "NotUtf8": "Save the file as UTF-8: in the editor, look for «Save with encoding».",

@@ -104,16 +104,15 @@ def _run(op: OpOverload[..., Any], *args: Any, **kwargs: Any) -> Any:
         # Only shape, strides and storage are set, and the CPU's kernel does that to any tensor.
         return op._op_dk(_CPU, *args, **kwargs)
     torch._C._set_multithreading_enabled(False)  # of backward passes: `accel` has no thread for them
-    with torch._C.DisableTorchFunction():  # `with torch.device("accel")` is not meant for the tensors below
-        twins = _Twins()
-        cpu_args = [twins.on_cpu(value) for value in args]
-        cpu_kwargs = {name: twins.on_cpu(value) for name, value in kwargs.items()}
-        if op is _aten._copy_from.default:  # the one operator that moves values between devices
-            cpu_args[1].copy_(cpu_args[0])
-            return args[1]
-        if twins.strangers:
-            _check_devices(op, args, kwargs)
-        return twins.on_accel(op(*cpu_args, **cpu_kwargs))
+    twins = _Twins()
+    cpu_args = [twins.on_cpu(value) for value in args]
+    cpu_kwargs = {name: twins.on_cpu(value) for name, value in kwargs.items()}
+    if op is _aten._copy_from.default:  # the one operator that moves values between devices
+        cpu_args[1].copy_(cpu_args[0])
+        return args[1]
+    if twins.strangers:
+        _check_devices(op, args, kwargs)
+    return twins.on_accel(op(*cpu_args, **cpu_kwargs))
 
 
 class _Twins:

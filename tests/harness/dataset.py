@@ -45,6 +45,9 @@ def _machine(gpu: torch.device | None) -> Iterator[mock.Mock]:
         (torch.backends.mps, "is_available", mock.Mock(return_value=False)),
         (torch.xpu, "is_available", mock.Mock(return_value=False)),
     ]
+    if gpu is not None:  # tutorials print its name
+        answers.append((torch.cuda, "current_device", mock.Mock(return_value=0)))
+        answers.append((torch.cuda, "get_device_name", mock.Mock(return_value="a GPU")))
     with contextlib.ExitStack() as stack:
         for owner, name, answer in answers:
             stack.enter_context(mock.patch.object(owner, name, answer))

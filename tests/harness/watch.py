@@ -1,5 +1,6 @@
 """Eyes: a model, a loss and an optimizer that note what is done with them, and plain copies of values."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,9 @@ def seen(value: Any) -> Seen:
     kind = type(value).__name__
     if isinstance(value, Tensor):
         text = f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
-        number = accelerator.on_cpu(value).item() if value.numel() == 1 else None
-        return Seen(kind, text, tensor=array(value), number=None if isinstance(number, complex) else number)
+        single = value.numel() == 1 and not value.is_complex()
+        number = float(accelerator.on_cpu(value).item()) if single else None
+        return Seen(kind, text, tensor=array(value), number=number)
     if isinstance(value, tuple | list):
         items = tuple(seen(item) for item in value[:8])
         return Seen(kind, f"a {kind} of {len(value)}", items=items if len(value) <= 8 else None)
@@ -109,7 +111,9 @@ class WatchedLoss(nn.Module):
         super().__init__()
         self.inside = inside
         self.calls: list[LossCall] = []
-        self._taken = lambda: model.steps_taken
+        self._taken: Callable[[], int] = lambda: (
+            model.steps_taken
+        )  # not an attribute: that would be a submodule
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         shapes = tuple(getattr(prediction, "shape", ())), tuple(getattr(target, "shape", ()))
@@ -131,7 +135,20 @@ class Watcher:
     def _on_backward(self, parameter: Tensor) -> None:
         self.backwards += 1
 
-    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        """The gradient is there; or, in `optimizer.step(closure)`, it will be when the closure has run."""
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)  # args[0] is the optimizer
+        if closure is None:
+            return self._note_step()
+
+        def closure_then_note() -> Any:
+            loss = closure()
+            self._note_step()
+            return loss
+
+        return (optimizer,), {"closure": closure_then_note}
+
+    def _note_step(self) -> None:
         gradient = tuple(
             None if p.grad is None else p.grad.item() for p in (self.model.weight, self.model.bias)
         )
@@ -163,7 +180,8 @@ def plot(value: Any) -> Plot:
     series = [Series("line", str(line.get_label()), _points(line.get_xydata())) for line in value.lines]
     for dots in value.collections:
         series.append(Series("points", str(dots.get_label()), _points(dots.get_offsets())))
-    legend = value.get_legend()
+    of_figure = value.figure.legends if value.figure else ()
+    legend = value.get_legend() or next(iter(of_figure), None)
     labels = tuple(text.get_text() for text in legend.get_texts()) if legend else None
     return Plot(seen(value), True, tuple(series), labels)
 

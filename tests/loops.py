@@ -7,6 +7,10 @@ import numpy as np
 from tests import oracle
 
 KEYS = ("epoch", "train_loss", "test_loss")
+WHEN = {
+    "train_loss": "Record what the forward pass of this epoch gave, before the step.",
+    "test_loss": "Record what the model makes of X_test when the step is done.",
+}
 
 
 def name_of(run):
@@ -74,23 +78,26 @@ def what_gradient(run, step, given):
     if step.backwards > 1:
         return f"backward() ran {step.backwards} times before this step, and gradients add up: once is right."
     known = oracle.diagnose(run.trace(), given.train(), given.test(), given.lr)
+    if known:
+        return known
     return (
-        known
-        or "It isn't the gradient of loss_fn(model(X_train), y_train): is it changed, or of another loss?"
+        "It isn't the gradient of loss_fn(model(X_train), y_train). "
+        "Does every x meet its own y? Is the gradient cleared in every epoch, and left alone after that?"
     )
 
 
 def rows_seen(run, given):
-    """The name of every input that the model got, in the order of run.inputs."""
+    """The name of every input that the model got, in the order of run.inputs. The order of its rows is free."""
     (X_train, y_train), (X_test, y_test) = given.train(), given.test()
     names = {
-        X_train.tobytes(): "X_train",
-        X_test.tobytes(): "X_test",
-        y_train.tobytes(): "the targets y",
-        y_test.tobytes(): "the targets y",
-        X_train.tobytes() + X_test.tobytes(): "the training and the test rows",
+        "X_train": X_train,
+        "X_test": X_test,
+        "the targets y": y_train,
+        "the targets of the test": y_test,
+        "the training and the test rows": np.concatenate([X_train, X_test]),
     }
-    return [names.get(rows.data, "other rows") for rows in run.inputs]
+    names = {np.sort(values).astype(float).tobytes(): name for name, values in names.items()}
+    return [names.get(np.sort(rows.flat()).tobytes(), "other rows") for rows in run.inputs]
 
 
 # ── the history ──────────────────────────────────────────────────────────────────────────────────
@@ -155,8 +162,8 @@ def what_epochs(epochs, right, run):
     return "Record epoch e when `e % eval_every == 0`."
 
 
-def judge_losses(expect, run, given, key):
-    """Every recorded loss, against the loss at the student's own parameters."""
+def judge_losses(expect, run, given, key, loss="l1"):
+    """Every recorded loss, against the "l1" or "mse" loss at the student's own parameters."""
     trace, train, test = run.trace(), given.train(), given.test()
     epochs, losses = (run.history.columns[k].numbers for k in ("epoch", key))
     for epoch, found in zip(epochs, losses, strict=False):
@@ -164,29 +171,33 @@ def judge_losses(expect, run, given, key):
             continue
         before, after = trace[int(epoch)], trace[int(epoch) + 1]
         at, rows = (before, train) if key == "train_loss" else (after, test)
-        if not oracle.loss_is_right(found, at, *rows):
-            right = oracle.mean_absolute_error(at, *rows)
-            means = oracle.diagnose_loss(found, other_losses(trace, int(epoch), train, test))
-            means = means or "It is the loss of something else, or of another moment."
-            call = f'history["{key}"] at epoch {int(epoch)} of {name_of(run)}'
-            expect(call, found).holds(False, f"{right:.6g}", means)
-            return
+        if not oracle.loss_is_right(found, at, *rows, loss):
+            given_loss = {"l1": "nn.L1Loss()", "mse": "nn.MSELoss()"}[loss]
+            call = f'with {given_loss}, history["{key}"] at epoch {int(epoch)} of {name_of(run)}'
+            right = mean_error(at, *rows, loss)
+            means = what_recorded(found, right, trace[: int(epoch) + 2], train, test, loss)
+            if loss == "mse" and oracle.loss_is_right(found, at, *rows):
+                means = "That is the mean absolute error: use the loss_fn that train() is given."
+            expect(call, found).holds(False, f"{right:.6g}", f"{means} {WHEN[key]}")
+            return False
+    return True
 
 
-def other_losses(trace, epoch, train, test):
-    """The losses that a history is likely to hold in the place of the right one."""
-    mean, before, after = oracle.mean_absolute_error, trace[epoch], trace[epoch + 1]
-    return {
-        'It is the loss on the training rows before the step: it belongs to "train_loss".': mean(
-            before, *train
-        ),
-        "It is the loss on the training rows after the step: "
-        "keep the one that was computed before it, in the forward pass of this epoch.": mean(after, *train),
-        "It is the loss on the test rows before the step: test after `optimizer.step()`.": mean(
-            before, *test
-        ),
-        'It is the loss on the test rows after the step: it belongs to "test_loss".': mean(after, *test),
-        "It is the sum of the losses of all epochs so far: record the loss of this one alone.": sum(
-            mean(at, *train) for at in trace[: epoch + 1]
-        ),
+def mean_error(at, x, y, loss):
+    power = {"l1": 1, "mse": 2}[loss]
+    return float((np.abs(at[0] * x.astype(float) + at[1] - y) ** power).mean())
+
+
+def what_recorded(found, right, trace, train, test, loss):
+    """Which other loss is in the history. The trace ends with the epoch's parameters before and after its step."""
+    if any(abs(found - round(right, digits)) < 1e-7 for digits in range(6)):
+        return "That is the right loss, rounded: keep all of its digits."
+    others = {
+        f"That is the loss on the {name} rows {when} the step.": mean_error(at, *rows, loss)
+        for name, rows in (("training", train), ("test", test))
+        for when, at in (("before", trace[-2]), ("after", trace[-1]))
     }
+    others["That is the sum of the losses of all epochs so far."] = sum(
+        mean_error(at, *train, loss) for at in trace[:-1]
+    )
+    return oracle.diagnose_loss(found, others) or "That is the loss of something else, or of another moment."

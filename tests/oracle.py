@@ -85,13 +85,15 @@ def gradient(at: Pair, x: Column, y: Column, loss: str = "l1") -> Slope:
 
 
 @np.errstate(all="ignore")
-def gradient_is_right(
-    observed: tuple[float | None, float | None], at: Pair, x: Column, y: Column, loss: str = "l1"
-) -> bool:
-    """Is this the gradient at `at`, but for rounding and ties? None, where nothing went backward, is not."""
-    slope, unit, slack = _slopes([at], x, y, loss)
-    miss = np.abs(np.array(observed, dtype=np.float64) - slope)  # nan for None: no comparison with it holds
-    return bool((miss <= slack + STEP * unit).all())
+def wrong_gradients(
+    observed: Sequence[tuple[float | None, float | None]], at: Trace, x: Column, y: Column, loss: str = "l1"
+) -> list[int]:
+    """Which of these are not the gradients `at` these places, but for rounding and ties? None never is right."""
+    slope, unit, slack = _slopes(at, x, y, loss)
+    miss = np.abs(
+        np.array(observed, dtype=np.float64).reshape(-1, 2) - slope
+    )  # nan for None: never <= anything
+    return np.flatnonzero(~(miss <= slack + STEP * unit).all(axis=1)).tolist()
 
 
 def _before_and_after(trace: Trace) -> tuple[Numbers, Numbers]:
@@ -235,7 +237,7 @@ WRONG_LOOPS = {
     "learning rate": Loop(lambda run: _rate(run) * run.slope, number=_rate),
     "momentum": Loop(lambda run: _adding_up(run, _momentum(run)), number=_momentum),
 }
-SENTENCES = {  # "your parameters move exactly as in a loop that" …: what it does, then what to look at
+SENTENCES = {  # "Your parameters move exactly as in a loop that" …: what it does, then what to look at
     "no step": "never takes a step: is `optimizer.step()` called (with its parentheses), for this model?",
     "never cleared": "never clears the gradients: "
     "is `optimizer.zero_grad()` called (with its parentheses) in every epoch?",
@@ -297,4 +299,4 @@ def diagnose(trace: Trace, train: Points, test: Points, lr: float) -> str | None
     run, _ = as_seen_by(WRONG_LOOPS[name], trace, train, test, lr)
     number = WRONG_LOOPS[name].number
     says = SENTENCES[name].format(number=number and number(run), lr=lr)
-    return f"your parameters move exactly as in a loop that {says}"
+    return f"Your parameters move exactly as in a loop that {says}"

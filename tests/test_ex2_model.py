@@ -8,6 +8,7 @@ import pytest
 
 points = pytest.mark.points
 CALL = "LinearRegressionModel()"
+ONE_EACH = "one weight and one bias, of one value each"
 
 
 @points(1)
@@ -23,9 +24,6 @@ def test_it_registers_one_weight_and_one_bias(models, expect):
     expect(f"the parameters of {CALL}", describe(models)).holds(
         is_a_line(models), ONE_EACH, what_is_wrong(models.first)
     )
-
-
-ONE_EACH = "one weight and one bias, of one value each"
 
 
 def is_a_line(models):
@@ -120,33 +118,42 @@ def test_gradients_reach_both_parameters(models, forward, expect):
     """backward() follows the arithmetic of forward back to the parameters: nothing may cut it."""
     if not can_be_judged(expect, models):
         return
-    means = "Something in `forward` leaves PyTorch's arithmetic: `.data`, `.detach()`, `.item()`, NumPy, `torch.no_grad()`, or a new tensor made of the values."
+    cut = (
+        "Something in `forward` leaves PyTorch's arithmetic: `.data`, `.detach()`, `.item()`, NumPy, "
+        "`torch.no_grad()`, or a new tensor made of the values."
+    )
+    if not all(p.array.requires_grad for p in models.first.parameters):
+        cut = "A frozen parameter gets no gradient."
     if forward.gradients is None:
-        expect("backward() through forward(x)", "impossible").equals("possible", means)
+        expect("backward() through forward(x)", "impossible").equals("possible", cut)
         return
+    right = line_of(forward) in (forward.put_in, forward.put_in[::-1])
     for parameter, gradient in zip(models.first.parameters, forward.gradients, strict=True):
-        name = f"the gradient of {parameter.name} after backward()"
-        expect(name, "none" if gradient is None else gradient).holds(gradient is not None, "a number", means)
-    rows = forward.x.flat()
-    if None not in forward.gradients and line_of(forward) in (forward.put_in, forward.put_in[::-1]):
-        wanted = sorted([float(rows.sum()), float(rows.size)])
+        there = gradient is not None and (right or gradient != 0)
+        means = cut if right else "It has no part in the answer: see the lesson before this one."
+        found = "none" if gradient is None else gradient
+        expect(f"the gradient of {parameter.name} after backward()", found).holds(there, "a number", means)
+    if right and None not in forward.gradients:
+        wanted = sorted([float(forward.x.flat().sum()), float(forward.x.flat().size)])
         expect("the gradients of the sum of the answers", sorted(forward.gradients)).close_to(
-            wanted, means, within=1e-4
+            wanted, cut, within=1e-4
         )
 
 
 @points(2)
-def test_forward_works_on_every_device(forward, forward_on_device, expect):
+def test_forward_works_on_every_device(models, forward, forward_on_device, expect):
     """A tensor made inside forward lands on the CPU, wherever the model is."""
     for run in forward_on_device:
-        if judge_shape(expect, run):
-            means = "The answer must stay where the model is."
-            expect.on_device(f"model(x) on {run.device}", run.returned.tensor, run.device, means)
+        if not judge_shape(expect, run):
+            return
+        means = "The answer must stay where the model is."
+        there = expect.on_device(f"model(x) on {run.device}", run.returned.tensor, run.device, means)
+        if there and is_a_line(models):
             answers, right = run.returned.tensor.flat(), forward.returned.tensor.flat()
             worst = int(np.abs(answers - right).argmax())
-            expect(
-                f"model(x) on {run.device} for x = {run.x.flat()[worst]:.4g}", float(answers[worst])
-            ).close_to(float(right[worst]), "On the CPU the same numbers give another answer.")
+            call = f"model(x) on {run.device} for x = {run.x.flat()[worst]:.4g}"
+            means = "On the CPU the same numbers give another answer."
+            expect(call, float(answers[worst])).close_to(float(right[worst]), means)
 
 
 def can_be_judged(expect, models):

@@ -31,7 +31,11 @@ def test_predict_switches_to_eval_mode(prediction, expect):
     means = "Call `model.eval()` before the forward pass." if modes else "predict() never called the model."
     found = ", ".join(sorted(set(modes))) or "not called"
     if expect("the model during predict", found).equals("eval mode", means):
-        judge_answers(expect, CALL, prediction, line(prediction), "That is not its answer in eval mode.")
+        too_much = bool(np.allclose(prediction.returned.tensor.flat(), line(prediction) + 1.0, atol=1e-4))
+        answered = "as in train mode" if too_much else "as in eval mode"
+        expect(f"{CALL} answers", answered).equals(
+            "as in eval mode", "Return the answer that was given in eval mode."
+        )
 
 
 @points(3)
@@ -80,8 +84,8 @@ def test_predictions_are_plotted_beside_the_data(prediction_plot, given, expect)
     """Predictions belong over the x of the rows they were made for: those of the test set."""
     (x_test, y_test), predicted = given.test(), made_up_predictions(given)
     wanted = {"train": given.train(), "test": (x_test, y_test), "prediction": (x_test, predicted)}
-    judge_points(expect, "plot_predictions(…)", prediction_plot, wanted)
-    judge_legend(expect, "plot_predictions(…)", prediction_plot)
+    if judge_points(expect, "plot_predictions(…)", prediction_plot, wanted):
+        judge_legend(expect, "plot_predictions(…)", prediction_plot)
 
 
 def line(run):

@@ -16,10 +16,12 @@ import torch
 from rich.console import Console
 
 from tests.coach.report import Report
+from tests.coach.run import judge as judge_many
 from tests.coach.run import report, run
 from tests.coach.suite import Practice
 from tests.coach.terminal import Screen, show
 from tests.harness.given import PRACTICE, Given
+from tests.harness.observations import Outcome
 
 T = TypeVar("T")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -58,6 +60,40 @@ def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Rep
     """In this process: only for a process that ends afterwards."""
     started = time.monotonic()
     return report(run(Practice(folder, given), only), folder, started)
+
+
+Outcomes = dict[str, Outcome]  # by "module.function"
+
+
+def observe_all(folder: Path, wanted: list[tuple[Given, list[str]]]) -> list[Outcomes]:
+    """Run experiments on several sets of numbers. In this process, as above."""
+    practices = [(Practice(folder, given), names) for given, names in wanted]
+    return [{name: practice.observe(name) for name in names} for practice, names in practices]
+
+
+class Observed:
+    """A source whose student ran elsewhere."""
+
+    def __init__(self, given: Given, outcomes: Outcomes) -> None:
+        self.given = given
+        self.outcomes = outcomes
+
+    def observe(self, experiment: str) -> Outcome:
+        return self.outcomes[experiment]
+
+
+def judge_all(
+    folder: Path, wanted: list[tuple[Given, list[str]]], known: list[Outcomes] | None = None
+) -> list[Report]:
+    """The report for every set of numbers; what isn't among the wanted experiments is taken from `known`."""
+    observed = observe_all(folder, wanted)
+    known = known or [{} for _ in wanted]
+    sources = [
+        Observed(given, old | new) for (given, _), old, new in zip(wanted, known, observed, strict=True)
+    ]
+    reports: list[Report] = []
+    judge_many(sources, lambda suite: reports.append(report(suite, folder, time.monotonic())))
+    return reports
 
 
 def screen(folder: Path, only: str | None = None, width: int = 100) -> str:

@@ -4,14 +4,14 @@ On the exercise's own numbers and on five secret variants."""
 
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+import tests.conftest  # noqa: F401  # names the experiments
 from grading.tests import corpus, suite
 from grading.variants import derive
 from tests.coach.report import ExerciseResult, Report, TestResult
+from tests.coach.suite import EXPERIMENTS
 from tests.harness.given import PRACTICE
 
 KEY = b"the key of a course that only exists in this test"
@@ -19,34 +19,40 @@ NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") f
 MISTAKES = {mistake.name: mistake for mistake in corpus.mistakes()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}
 
-Runs = dict[str, dict[str, Any]]
+Reports = dict[str, dict[str, Report]]
 
 
 @pytest.fixture(scope="session")
-def runs(
+def reports(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks
-) -> Runs:
-    """Every submission that a selected test asks for, on all numbers: started at once, awaited one by one."""
-    wanted = {item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")}
-    root = tmp_path_factory.mktemp("corpus")
-    found: Runs = {}
+) -> Reports:
+    """Every submission that a selected test asks for, on all numbers.
+
+    On practice numbers everything runs. On secret ones only the experiments on the changed modules and the
+    workflow do: what the untouched modules do there is known from the reference solution.
+    """
+    selected = {
+        item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")
+    }
+    every = [(given, list(EXPERIMENTS.values())) for given in NUMBERS.values()]
+    right = forks.call(suite.observe_all, corpus.SOLUTIONS, every)
+    root, jobs = tmp_path_factory.mktemp("corpus"), {}
     for name in [*MISTAKES, *VARIANTS]:
-        if name in wanted:
+        if name in selected:
             changes = (MISTAKES[name].change,) if name in MISTAKES else VARIANTS[name].changes
             folder = corpus.write(root / name, *changes)
-            found[name] = {key: forks.start(suite.judge, folder, given) for key, given in NUMBERS.items()}
-    return found
-
-
-def reports(runs: Runs, name: str) -> dict[str, Report]:
-    return {key: job.get(timeout=600) for key, job in runs[name].items()}
+            modules = {"workflow", *(change.module.partition("_")[2] for change in changes)}
+            some = [e for e in EXPERIMENTS.values() if e.partition(".")[0] in modules]
+            wanted = [every[0], *((given, some) for given, _ in every[1:])]
+            jobs[name] = forks.start(suite.judge_all, folder, wanted, right)
+    return {name: dict(zip(NUMBERS, job.get(timeout=600), strict=True)) for name, job in jobs.items()}
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_mistake(name: str, runs: Runs) -> None:
+def test_mistake(name: str, reports: Reports) -> None:
     mistake = MISTAKES[name]
     guilty = mistake.fails.split(".")[0]
-    for numbers, report in reports(runs, name).items():
+    for numbers, report in reports[name].items():
         about = f"{name} on {numbers} numbers"
         assert suite.first_failure(report) == mistake.fails, f"{about}:\n{failures(report)}"
         read = message(report, mistake.fails)
@@ -61,8 +67,8 @@ def test_mistake(name: str, runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_variant(name: str, runs: Runs) -> None:
-    for numbers, report in reports(runs, name).items():
+def test_variant(name: str, reports: Reports) -> None:
+    for numbers, report in reports[name].items():
         assert report.score == 100, f"{name} on {numbers} numbers:\n{failures(report)}"
 
 
@@ -72,10 +78,18 @@ def test_the_corpus_is_large_enough() -> None:
     assert len(corpus.mistakes()) + len(corpus.variants()) == len(MISTAKES.keys() | VARIANTS.keys())
 
 
+def test_every_mistake_seen_in_the_field_is_there() -> None:
+    """Or there is a reason why these exercises can't be got wrong so."""
+    known = {name for mistake in MISTAKES.values() for name in mistake.field}
+    for row in corpus.field():
+        assert set(row.field) <= known, row
+        assert row.field or row.why_not, row
+
+
 def test_solutions_get_all_points_on_twenty_secret_variants(forks: suite.Forks) -> None:
     numbers = [derive(KEY, f"solution {n}") for n in range(20)]
-    for job in [forks.start(suite.judge, corpus.SOLUTIONS, given) for given in numbers]:
-        report = job.get(timeout=600)
+    wanted = [(given, list(EXPERIMENTS.values())) for given in numbers]
+    for report in forks.call(suite.judge_all, corpus.SOLUTIONS, wanted):
         assert report.score == 100, failures(report)
 
 

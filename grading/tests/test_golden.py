@@ -169,7 +169,9 @@ def write_all() -> None:
             text = forks.call(seen, name, Path(root) / name)
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
     text = README.read_text(encoding="utf-8")
-    README.write_text(SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8")
+    README.write_text(
+        SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8"
+    )
 
 
 def screen_text(name: str) -> str:

@@ -55,7 +55,8 @@ def pytest_runtest_makereport(
         return report
     judged, suite = judge(item, call), item.config.stash[SUITE]
     suite.results[item.nodeid] = judged
-    suite.about[judged.id] = next((o.function or "" for o in observed(suite, item)), "")
+    about = next((o for o in observed(suite, item)), None)
+    suite.about[judged.id] = about.function or "" if about and (about.raised or not is_workflow(item)) else ""
     if judged.status == "passed":
         report.outcome, report.longrepr = "passed", None
     elif judged.status in ("todo", "blocked"):
@@ -90,7 +91,7 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         status, place = "error", _definition(suite, item)
     else:
         return result(item, "passed", None)
-    if item.path.stem == "test_workflow" and status != "todo" and not suite.earlier_are_done(item):
+    if is_workflow(item) and status != "todo" and not suite.earlier_are_done(item):
         return result(item, "blocked", "waits for the exercises before it")
     return result(item, status, text, place)
 
@@ -100,8 +101,15 @@ def observed(suite: Suite, item: pytest.Item) -> Iterator[Outcome]:
     return (suite.outcomes[name] for name in experiments(item) if name in suite.outcomes)
 
 
+def is_workflow(item: pytest.Item) -> bool:
+    """The test is about all functions: no single one is to blame."""
+    return item.path.stem == "test_workflow"
+
+
 def _definition(suite: Suite, item: pytest.Item) -> Location | None:
     """Where the function is defined that the test is about."""
+    if is_workflow(item):
+        return None
     return next((words.location(outcome.place) for outcome in observed(suite, item)), None)
 
 

@@ -56,8 +56,38 @@ MEANINGS = [
     ),
     (
         r"'LinearRegressionModel' object has no attribute",
-        "Nothing of that name is on `self`. Compare the spelling with `__init__`: what is made there has to be stored on "
+        "The model has nothing of that name. Compare the spelling with `__init__`: what is made there has to be stored on "
         "`self`, and `__init__` runs only with two underscores on each side.",
+    ),
+    (
+        r"'(Line|MoodyLine|OneRowOff)' object has no attribute",
+        "Only some models have an attribute of that name. This has to work with any: ask for `model.parameters()`, "
+        "`model.state_dict()`, or the model's answer.",
+    ),
+    (
+        r"'Tensor' object has no attribute 'parameters'",
+        "A tensor stands where the model should: compare the order of the arguments with the stub.",
+    ),
+    (
+        r"'float' object has no attribute 'backward'",
+        "The loss is a plain number already, and a number can't go backward: take `.item()` only for what is recorded.",
+    ),
+    (
+        r"does not support the context manager protocol|'(method|builtin_function_or_method|function)' object is not",
+        "A function is named here, but not called: is a pair of parentheses missing?",
+    ),
+    (
+        r"must match the size of tensor",
+        "Two tensors with different numbers of rows meet here: are both from the same set, training or test?",
+    ),
+    (
+        r"cannot access local variable",
+        "The variable is only set inside a loop or an `if` that did not run this time. Set it before.",
+    ),
+    (
+        r"name '\w+' is not defined",
+        "Nothing of that name exists in this file. In a notebook it may still be there from an earlier cell: "
+        "pass it in as an argument, or import it.",
     ),
     (
         r"slice indices must be integers",
@@ -81,7 +111,7 @@ MEANINGS = [
     ),
     (
         r"No such file or directory|Parent directory .* does not exist",
-        "Nothing can be written into a folder that isn't there: make it first. `mkdir` has `parents` for the folders above it.",
+        "Before writing, make the folder: `mkdir` has `parents` for those above it. Before reading: is it the path that was passed in, unchanged?",
     ),
     (
         r"File exists",
@@ -131,7 +161,8 @@ def explain(outcome: Outcome) -> tuple[Status, str, Location | None]:
 
 def said(raised: Raised) -> str:
     """The exception in one line: its type and the first line of its text."""
-    first = raised.message.strip().splitlines()[0] if raised.message.strip() else ""
+    first = next(iter(raised.message.strip().splitlines()), "")
+    first = re.sub(r"\x1b\[\d*m", "", first)  # PyTorch writes in bold
     return f"{raised.type}: {first}" if first else raised.type
 
 

@@ -39,6 +39,9 @@ class Sink(io.TextIOBase):
             self.cut = True
         return len(text)
 
+    def reconfigure(self, **options: object) -> None:
+        """As a terminal's stream has it: programs made for Windows call it at their start."""
+
     def text(self) -> str:
         return "".join(self.kept) + ("\n… (more was printed and cut)" if self.cut else "")
 

@@ -21,11 +21,12 @@ tagged_as_on_a_gpu = mock.patch("torch.serialization.location_tag", return_value
 
 def saved(student: Student, given: Given) -> Saved:
     path = Path.cwd() / "models" / "lines" / "line.pth"
-    files = [_save(student, Line(at), path) for at in (given.trained, given.other_trained)]
-    return Saved(files[0], files[1], Line(given.trained).pair(), Line(given.other_trained).pair())
+    first = _save(student, Line(given.trained), path)
+    second = _save(student, Line(given.other_trained), str(path))
+    return Saved(first, second, Line(given.trained).pair(), Line(given.other_trained).pair())
 
 
-def _save(student: Student, model: Line, path: Path) -> SavedFile:
+def _save(student: Student, model: Line, path: Path | str) -> SavedFile:
     returned = student.save_model(model, path)
     relative = _relative(returned) if isinstance(returned, str | Path) else None
     content, values = _content(path)
@@ -41,7 +42,7 @@ def _files() -> tuple[str, ...]:
     return tuple(sorted(_relative(path) for path in Path.cwd().rglob("*") if path.is_file()))[:50]
 
 
-def _content(path: Path) -> tuple[str, dict[str, Any]]:
+def _content(path: Path | str) -> tuple[str, dict[str, Any]]:
     try:
         found = torch.load(path, weights_only=True)
     except FileNotFoundError:
@@ -54,13 +55,13 @@ def _content(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def loaded(student: Student, given: Given) -> Loaded:
-    """Saved from a model on a GPU: the file is read on a machine without one."""
     path = Path.cwd() / "line.pth"
     torch.save(Line(given.trained).state_dict(), path)
     return _load(student, given, path)
 
 
 def loaded_from_gpu(student: Student, given: Given) -> Loaded:
+    """The file was saved on a machine with a GPU, and is read on one without."""
     path = Path.cwd() / "line.pth"
     with tagged_as_on_a_gpu:
         torch.save(Line(given.trained).state_dict(), path)

@@ -179,7 +179,9 @@ class Folder(Student):
                 if isinstance(error, FileNotFoundError)
                 else f"can't be read ({error.strerror})"
             )
-            raise Unavailable("unreadable", Raised("NoFile", f"{shown} {what}", Place(shown, 1, ""))) from None
+            raise Unavailable(
+                "unreadable", Raised("NoFile", f"{shown} {what}", Place(shown, 1, ""))
+            ) from None
         try:
             source = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:

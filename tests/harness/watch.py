@@ -56,7 +56,7 @@ def seen(value: Any) -> Seen:
 def short(value: Any) -> str:
     """A repr of at most 80 characters, of whatever the student made."""
     try:
-        text = str(value) if isinstance(value, Path) else repr(value)
+        text = " ".join((str(value) if isinstance(value, Path) else repr(value)).split())
     except Exception:
         return f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:79]}…"

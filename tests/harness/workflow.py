@@ -32,7 +32,8 @@ def _run(student: Student, given: Given, device: str, epochs: int) -> Workflow:
     read = _reader(model, device)
     trace = [read()]
     optimizer.register_step_post_hook(lambda *_: trace.append(read()))
-    recorded = student.train(model, student.create_loss(), optimizer, *split, epochs, given.eval_every // 2)
+    loss_fn = student.create_loss()
+    recorded = student.train(model, loss_fn, optimizer, *split, epochs, given.eval_every // 2)
     predictions = seen(student.predict(model, split[2]))
     path = Path.cwd() / "models" / "workflow.pth"
     student.save_model(model, path)

@@ -50,6 +50,20 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     changes: tuple[Change, ...]
 
 
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mistake that was seen in the field: the names under which the corpus has it, or why it can't."""
+
+    mistake: str
+    field: tuple[str, ...]
+    students: int | None = None  # of 75; None: from questions that were asked
+    note: str = ""
+    why_not: str = ""
+
+
+def field() -> list[Row]:
+    return msgspec.convert(tomllib.loads((HERE / "field.toml").read_text(encoding="utf-8"))["row"], list[Row])
+
+
 def mistakes() -> list[Mistake]:
     return _read("mistakes", "mistake", Mistake)
 

@@ -122,6 +122,8 @@ def telling(given: Given) -> bool:
     )
     far = all(math.dist(pair, (weight, bias)) > 0.1 for pair in pairs)
     new = all(abs(v - known) > 0.02 for v in (weight, bias) for known in (0.3, 0.9))
+    # No default of create_dataset may come out by chance: whoever ignores a parameter would be right.
+    new = new and given.other_line.start != 0.0 and given.other_line.end != 1.0
     last = (given.epochs - 1) % given.eval_every and (given.short_epochs - 1) % given.short_eval_every
     differ = math.dist(given.trained, given.other_trained) > 0.2 and given.other_seed != given.seed
     return bool(apart and far and new and last and differ and _loops_part(given))

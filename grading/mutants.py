@@ -21,6 +21,12 @@ from grading.tests import corpus, suite
 # (a piece of the mutant's line, why it is just as right)
 EQUIVALENT: list[tuple[str, str]] = [
     ("s=", "the size of a dot on a plot is a matter of taste"),
+    ("ax.set(xlabel=", "so are the names of the axes"),
+    ("if epoch % eval_every <= 0:", "a remainder is never negative here"),
+    (
+        "weights_only=False",
+        "loads the same values; a file is only as dangerous as whoever wrote it, here the student",
+    ),
 ]
 
 

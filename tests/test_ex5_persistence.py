@@ -134,9 +134,12 @@ def test_predictions_match_says_yes_or_no(matches, expect):
     means = "Their predictions are the same. (Two models never are: compare what they predict.)"
     if expect("predictions_match(…) of two equal models", bool(matches.equal.number)).equals(True, means):
         means = "Compare what the *two* models predict, not a model with itself, and return what comes out."
-        expect("predictions_match(…) of two different models", bool(matches.other.number)).equals(
-            False, means
-        )
+        different = "predictions_match(…) of two different models"
+        expect(different, bool(matches.other.number)).equals(False, means)
+        means = "In train mode a model may answer otherwise: switch both to evaluation mode first."
+        for which, seen in zip(("first", "second"), matches.moods, strict=True):
+            call = f"predictions_match(…) of two equal models, the {which} still in train mode"
+            expect(call, bool(seen.number)).equals(True, means)
 
 
 @points(1)

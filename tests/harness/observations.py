@@ -302,6 +302,7 @@ class Matches(msgspec.Struct, frozen=True):
     """`predictions_match` for equal models, for another one, and for one that differs in a single row."""
 
     equal: Seen
+    moods: tuple[Seen, ...]  # equal models that answer differently in train mode, in which one of them is
     other: Seen
     one_row: Seen
     last_row: Seen

@@ -1,5 +1,6 @@
 """Exercise 5: files written and read. Every experiment runs in an empty folder of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,7 +14,7 @@ from tests.harness.given import Given
 from tests.harness.observations import BadFiles, Loaded, Matches, Pair, Resumed, Saved, SavedFile
 from tests.harness.student import Student
 from tests.harness.training import step_by_hand
-from tests.harness.watch import Line, array, attempt, seen
+from tests.harness.watch import Line, MoodyLine, array, attempt, seen
 
 # A tensor saved on a GPU is tagged with it, and can't be read where there is no GPU unless mapped.
 tagged_as_on_a_gpu = mock.patch("torch.serialization.location_tag", return_value="cuda:0")
@@ -111,7 +112,12 @@ def matches(student: Student, given: Given) -> Matches:
     (X,) = columns(given.line.x())
     model, same, other = Line(given.trained), Line(given.trained), Line(given.other_trained)
     middle, last = (OneRowOff(given.trained, X[row]) for row in (len(X) // 2, len(X) - 1))
-    return Matches(*(seen(student.predictions_match(model, m, X)) for m in (same, other, middle, last)))
+    in_train, in_eval = MoodyLine(given.trained), MoodyLine(given.trained).eval()
+    match = student.predictions_match
+    moods = seen(match(in_train, in_eval, X)), seen(match(in_eval.eval(), in_train.train(), X))
+    return Matches(
+        seen(match(model, same, X)), moods, *(seen(match(model, m, X)) for m in (other, middle, last))
+    )
 
 
 def resumed(student: Student, given: Given) -> Resumed:
@@ -119,7 +125,8 @@ def resumed(student: Student, given: Given) -> Resumed:
 
 
 def resumed_on_device(student: Student, given: Given) -> tuple[Resumed, ...]:
-    return tuple(_resume(student, given, device) for device in accelerator.devices())
+    """The paths as text, this time."""
+    return tuple(_resume(student, given, device, str) for device in accelerator.devices())
 
 
 def resumed_from_gpu(student: Student, given: Given) -> Resumed:
@@ -127,12 +134,14 @@ def resumed_from_gpu(student: Student, given: Given) -> Resumed:
         return _resume(student, given, "cpu")
 
 
-def _resume(student: Student, given: Given, device: str) -> Resumed:
+def _resume(
+    student: Student, given: Given, device: str, kind_of_path: Callable[[Path], Path | str] = Path
+) -> Resumed:
     def fresh(at: Pair) -> tuple[Line, torch.optim.Optimizer]:
         model = Line(at).to(device)
         return model, torch.optim.SGD(model.parameters(), lr=given.short_lr, momentum=given.short_momentum)
 
-    path = Path.cwd() / "checkpoints" / "last.pth"
+    path = kind_of_path(Path.cwd() / "checkpoints" / "last.pth")
     before, rest = given.gradients[: given.checkpoint_after], given.gradients[given.checkpoint_after :]
     model, optimizer = fresh(given.trained)
     for gradient in before:

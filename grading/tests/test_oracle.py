@@ -27,17 +27,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:Using a target size")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def gradient_is_right(
-    observed: tuple[float | None, float | None], at: Pair, x: Column, y: Column, loss: str = "l1"
-) -> bool:
-    return not oracle.wrong_gradients([observed], [at], x, y, loss)
-
-
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def gradient_is_right(
+    observed: tuple[float | None, float | None], at: Pair, x: Column, y: Column, loss: str = "l1"
+) -> bool:
+    return not oracle.wrong_gradients([observed], [at], x, y, loss)
 
 
 # --- Data, models, loops -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def judge(sources: Iterable[Source], done: Callable[[Suite], None], only: str | 
     before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     try:
-        status = pytest.main([*files, *OPTIONS], plugins=[_Judge(sources, done)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an infinity that a student returned is worth a verdict, no more
+            status = pytest.main([*files, *OPTIONS], plugins=[_Judge(sources, done)])
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -15,7 +15,7 @@ STATUS = {
     "todo": ("○", "dim", "not started"),
 }
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "error": ("✗", "red"), "timeout": ("✗", "red")}
-OUTPUT_LINES = 6
+OUTPUT_LINES = 4
 
 
 class Screen:

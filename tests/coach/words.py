@@ -114,6 +114,10 @@ MEANINGS = [
         "Before writing, make the folder: `mkdir` has `parents` for those above it. Before reading: is it the path that was passed in, unchanged?",
     ),
     (
+        r"'str' object has no attribute '(parent|mkdir|exists|name|with_)",
+        "A path may come as text, and only a `Path` has that: make one of it first.",
+    ),
+    (
         r"File exists",
         "The folder was made the first time, and this is the second time: `mkdir` has `exist_ok` for that.",
     ),

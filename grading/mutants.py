@@ -88,7 +88,7 @@ def main() -> int:
     every = [m for module in corpus.MODULES for m in (*mutants(module), *without_a_line(module))]
     with suite.forks() as forks, TemporaryDirectory() as root:
         jobs = [forks.start(judge, mutant, Path(root) / str(n)) for n, mutant in enumerate(every)]
-        survivors = [mutant for mutant, job in zip(every, jobs, strict=True) if job.get(timeout=600) == 100]
+        survivors = [mutant for mutant, job in zip(every, jobs, strict=True) if job.get() == 100]
     holes = [m for m in survivors if not any(piece in m.line for piece, _ in EQUIVALENT)]
     print(
         f"{len(every)} mutants: {len(every) - len(survivors)} killed, {len(survivors) - len(holes)} equivalent, {len(holes)} missed"

@@ -125,8 +125,9 @@ def telling(given: Given) -> bool:
     # No default of create_dataset may come out by chance: whoever ignores a parameter would be right.
     new = new and given.other_line.start != 0.0 and given.other_line.end != 1.0
     last = (given.epochs - 1) % given.eval_every and (given.short_epochs - 1) % given.short_eval_every
+    cut = 0.55 < given.other_fractions[0] * given.odd_rows % 1 < 0.95  # where round() and ceil() go up
     differ = math.dist(given.trained, given.other_trained) > 0.2 and given.other_seed != given.seed
-    return bool(apart and far and new and last and differ and _loops_part(given))
+    return bool(apart and far and new and last and cut and differ and _loops_part(given))
 
 
 def _loops_part(given: Given) -> bool:

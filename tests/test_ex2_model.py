@@ -109,15 +109,14 @@ def test_forward_keeps_the_shape(models, forward, expect):
 @points(3)
 def test_forward_is_weight_times_x_plus_bias(models, forward, expect):
     """Whatever numbers training puts into the two parameters."""
-    if can_be_judged(expect, models):
-        judge_line(expect, forward)
+    wait_for_a_line(models)
+    judge_line(expect, forward)
 
 
 @points(1)
 def test_gradients_reach_both_parameters(models, forward, expect):
     """backward() follows the arithmetic of forward back to the parameters: nothing may cut it."""
-    if not can_be_judged(expect, models):
-        return
+    wait_for_a_line(models)
     cut = (
         "Something in `forward` leaves PyTorch's arithmetic: `.data`, `.detach()`, `.item()`, NumPy, "
         "`torch.no_grad()`, or a new tensor made of the values."
@@ -156,12 +155,10 @@ def test_forward_works_on_every_device(models, forward, forward_on_device, expec
             expect(call, float(answers[worst])).close_to(float(right[worst]), means)
 
 
-def can_be_judged(expect, models):
-    """These lessons put numbers into both parameters."""
-    means = (
-        "This lesson puts a number into each of the two: register them first, as the lesson further up says."
-    )
-    return expect(f"the parameters of {CALL}", describe(models)).holds(is_a_line(models), ONE_EACH, means)
+def wait_for_a_line(models):
+    """These lessons put a number into each of the two parameters."""
+    if not is_a_line(models):
+        pytest.skip("waits for «it registers one weight and one bias»")
 
 
 def judge_shape(expect, run):

@@ -21,7 +21,7 @@ def test_save_model_writes_the_file_asked_for(saved, expect):
     )
 
 
-@points(2)
+@points(1)
 def test_the_file_holds_the_state_dict(saved, expect):
     """Names and tensors, no code: what `torch.load(path, weights_only=True)` accepts."""
     means = "Save `model.state_dict()`, called and alone: the model itself drags its class along."
@@ -83,6 +83,10 @@ def test_a_model_lands_on_the_device_asked_for(loaded, loaded_on_device, loaded_
 @points(1)
 def test_a_file_that_does_not_fit_raises(loaded, bad_files, expect):
     """A fresh model in the place of the saved one would predict nonsense, silently."""
+    judge_bad_files(expect, "load_model(…)", bad_files)
+
+
+def judge_bad_files(expect, call, bad_files):
     means = "Let PyTorch's exception pass: no `except`, no `strict=False`, no test for the file."
     for name, tried in (
         ("of another kind of model", bad_files.other_model),
@@ -90,8 +94,9 @@ def test_a_file_that_does_not_fit_raises(loaded, bad_files, expect):
         ("that isn't there", bad_files.missing),
     ):
         returned = tried.returned.text if tried.returned else ""
-        call = f"load_model(…) with a file {name} returned"
-        if not expect(call, returned).holds(tried.raised is not None, "an exception", means):
+        if not expect(f"{call} with a file {name} returned", returned).holds(
+            tried.raised is not None, "an exception", means
+        ):
             return
 
 
@@ -113,6 +118,9 @@ def judge_loaded(expect, call, run):
     means = "It is a fresh model: `load_state_dict` brings the values in." if fresh else ""
     if not expect(f"(weight, bias) of {call}", run.values).close_to(run.saved, means, within=1e-6):
         return
+    found = "two models" if run.new_each_time else "the same model twice"
+    means = "Make a new model in the function, each time."
+    expect(f"two calls of {call} gave", found).equals("two models", means)
     means = "Move the model to `device`; by default that is the CPU."
     expect(f"the device of the model from {call}", run.lies_on).equals(run.device, means)
     shape = run.answers.tensor and run.answers.tensor.shape
@@ -143,6 +151,17 @@ def test_predictions_match_says_yes_or_no(matches, expect):
 
 
 @points(1)
+def test_each_model_is_asked_on_its_own_device(matches, matches_on_devices, expect):
+    """X on the device of the model that is asked, no gradients, and both answers compared on the CPU."""
+    means = "Nobody calls backward() here: compare inside `torch.inference_mode()`."
+    grad = "recorded" if any(forward.grad for forward in matches.forwards) else "not recorded"
+    expect("gradients while predictions_match(…) asks a model are", grad).equals("not recorded", means)
+    for run in matches_on_devices:
+        call = "predictions_match(…) of equal models on {} and {}".format(*run.devices)
+        expect(call, run.returned.text).holds(run.returned.number == 1, "True", "Compare them on the CPU.")
+
+
+@points(1)
 def test_a_single_different_row_is_noticed(matches, expect):
     """All rows: not the first few, not on average, not most of them."""
     means = "Every row of the predictions counts: compare all of them, and ask whether *all* are equal."
@@ -160,18 +179,28 @@ def test_a_checkpoint_comes_back(resumed, expect):
     """Parameters and the number of epochs that are done."""
     run = resumed
     judge_file(expect, f'save_checkpoint(…, "{run.path}")', run.files, run.path)
-    is_path = run.saved.type == "str" or run.saved.type.endswith("Path")
-    expect("save_checkpoint(…) returned", run.saved.text).holds(is_path, run.path, "Return the path.")
+    expect("save_checkpoint(…) returned", run.saved_path or run.saved.text).equals(
+        run.path, "Return the path."
+    )
     means = "`epoch` is how many epochs are done: save it with the rest, and return it as it was saved."
     returned = run.returned.text if run.returned.number is None else run.returned.number
     expect("resume_checkpoint(…) returned", returned).equals(float(run.epoch), means)
-    means = "Load the model's state_dict into the model that is given: a new one would not be seen outside."
+    means = (
+        "Load the model's state_dict into the model that is given: a new one would not be seen outside. "
+        "(Or is a file that exists left as it was?)"
+    )
     expect("(weight, bias) of the model after resume_checkpoint(…)", run.restored).close_to(
         run.at_checkpoint, means, within=1e-6
     )
 
 
-@points(2)
+@points(1)
+def test_a_checkpoint_that_does_not_fit_raises(resumed, bad_checkpoints, expect):
+    """Going on from nothing looks just like going on."""
+    judge_bad_files(expect, "resume_checkpoint(…)", bad_checkpoints)
+
+
+@points(1)
 def test_resumed_training_is_as_if_never_interrupted(resumed, expect):
     """An optimizer with momentum remembers its last steps: its state belongs into the checkpoint."""
     means = (

@@ -8,17 +8,20 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.pool import AsyncResult, Pool
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.console import Console
 
+import tests.conftest  # noqa: F401  # names the experiments
+from tests.coach import curriculum
 from tests.coach.report import Report
 from tests.coach.run import judge as judge_many
 from tests.coach.run import report, run
-from tests.coach.suite import Practice
+from tests.coach.suite import EXPERIMENTS, Practice
 from tests.coach.terminal import Screen, show
 from tests.harness.given import PRACTICE, Given
 from tests.harness.observations import Outcome
@@ -28,24 +31,78 @@ os.environ.setdefault("MPLBACKEND", "agg")
 torch.set_num_threads(1)  # before any parallel work, or forked children hang
 
 
+class Job(Generic[T]):
+    """A call in a fork of its own."""
+
+    def __init__(self, forks: "Forks", function: Callable[..., T], arguments: tuple[object, ...]) -> None:
+        self.forks = forks
+        self.call = function, arguments
+        self.answer: list[T | BaseException] = []
+
+    def get(self) -> T:
+        while not self.answer:
+            self.forks.pump()
+        if isinstance(self.answer[0], BaseException):
+            raise self.answer[0]
+        return self.answer[0]
+
+
 class Forks:
-    """A process for every call, so that nothing a submission does is felt by the next."""
+    """A process for every call, so that nothing a submission does is felt by the next.
 
-    def __init__(self, workers: Pool) -> None:
-        self.workers = workers
+    Every fork is made by the thread that asks for a result, and there is no other thread: multiprocessing's Pool
+    forks from a thread of its own, and now and then a child inherits a lock that nobody will ever release.
+    """
 
-    def start(self, function: Callable[..., T], *arguments: object) -> "AsyncResult[T]":
-        return self.workers.apply_async(function, arguments)
+    def __init__(self) -> None:
+        self.waiting: list[Job[Any]] = []
+        self.running: dict[Connection, tuple[Job[Any], BaseProcess]] = {}
+
+    def start(self, function: Callable[..., T], *arguments: object) -> Job[T]:
+        job = Job(self, function, arguments)
+        self.waiting.append(job)
+        return job
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
-        return self.start(function, *arguments).get(timeout=600)
+        return self.start(function, *arguments).get()
+
+    def pump(self) -> None:
+        """Keep all cores busy, and wait until a call is done."""
+        gc.freeze()  # what the collector leaves alone stays shared between the forks
+        while self.waiting and len(self.running) < (os.cpu_count() or 1):
+            job, (ours, theirs) = self.waiting.pop(0), multiprocessing.Pipe(duplex=False)
+            child: BaseProcess = multiprocessing.get_context("fork").Process(
+                target=_answer, args=(theirs, *job.call)
+            )
+            child.start()
+            theirs.close()
+            self.running[ours] = job, child
+        ready = wait(list(self.running), timeout=300)
+        if not ready:
+            raise TimeoutError("a fork did not answer within 5 minutes")
+        for pipe in ready:
+            assert isinstance(pipe, Connection)
+            job, done = self.running.pop(pipe)
+            try:
+                job.answer.append(pipe.recv())
+            except EOFError:
+                job.answer.append(RuntimeError(f"the fork died without an answer (exit {done.exitcode})"))
+            pipe.close()
+            done.join()
+
+
+def _answer(pipe: Connection, function: Callable[..., T], arguments: tuple[object, ...]) -> None:
+    gc.disable()
+    try:
+        pipe.send(function(*arguments))
+    except BaseException as error:
+        pipe.send(error)
 
 
 @contextmanager
 def forks() -> Iterator[Forks]:
     warm_up()
-    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as workers:
-        yield Forks(workers)
+    yield Forks()
 
 
 @functools.cache
@@ -53,7 +110,6 @@ def warm_up() -> None:
     """Run the suite once, so that what it imports on the way (torch._dynamo, matplotlib) is there in every fork."""
     judge(Path(__file__).parents[2] / "solutions")
     gc.collect()
-    gc.freeze()
 
 
 def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Report:
@@ -62,19 +118,10 @@ def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Rep
     return report(run(Practice(folder, given), only), folder, started)
 
 
-Outcomes = dict[str, Outcome]  # by "module.function"
-
-
-def observe_all(folder: Path, wanted: list[tuple[Given, list[str]]]) -> list[Outcomes]:
-    """Run experiments on several sets of numbers. In this process, as above."""
-    practices = [(Practice(folder, given), names) for given, names in wanted]
-    return [{name: practice.observe(name) for name in names} for practice, names in practices]
-
-
 class Observed:
-    """A source whose student ran elsewhere."""
+    """A source whose student has run already."""
 
-    def __init__(self, given: Given, outcomes: Outcomes) -> None:
+    def __init__(self, given: Given, outcomes: dict[str, Outcome]) -> None:
         self.given = given
         self.outcomes = outcomes
 
@@ -82,17 +129,22 @@ class Observed:
         return self.outcomes[experiment]
 
 
-def judge_all(
-    folder: Path, wanted: list[tuple[Given, list[str]]], known: list[Outcomes] | None = None
-) -> list[Report]:
-    """The report for every set of numbers; what isn't among the wanted experiments is taken from `known`."""
-    observed = observe_all(folder, wanted)
-    known = known or [{} for _ in wanted]
-    sources = [
-        Observed(given, old | new) for (given, _), old, new in zip(wanted, known, observed, strict=True)
-    ]
+def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
+    """The reports for several sets of numbers, on some exercises ("ex3", "workflow") or on all.
+
+    In this process, as above. Everything is observed before anything is judged, in a single pytest session.
+    """
+    harness = {
+        e.id: (e.file or e.id).partition("_")[2].removesuffix(".py") or e.id for e in curriculum.load()
+    }
+    wanted = {harness[exercise] for exercise in only or harness}
+    names = [name for name in EXPERIMENTS.values() if name.partition(".")[0] in wanted]
+    sources = []
+    for given in numbers:
+        practice = Practice(folder, given)
+        sources.append(Observed(given, {name: practice.observe(name) for name in names}))
     reports: list[Report] = []
-    judge_many(sources, lambda suite: reports.append(report(suite, folder, time.monotonic())))
+    judge_many(sources, lambda suite: reports.append(report(suite, folder, time.monotonic())), *only)
     return reports
 
 

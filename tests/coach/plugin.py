@@ -86,6 +86,8 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> TestResult:
         status, text, place = words.explain(error.outcome)
         if status != "todo" and (same := suite.told_before(item, error.outcome)):
             return result(item, "blocked", f"the same as «{same.title}»")
+    elif isinstance(error, pytest.skip.Exception):
+        return result(item, "blocked", str(error))
     elif error is not None:
         text = f"What your code returned could not be judged ({type(error).__name__}: {error})."
         status, place = "error", _definition(suite, item)

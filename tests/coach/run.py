@@ -43,9 +43,9 @@ class _Judge:
         return True
 
 
-def judge(sources: Iterable[Source], done: Callable[[Suite], None], only: str | None = None) -> None:
-    """Run all tests, or those of one exercise ("ex3"), on what each of the sources observes."""
-    files = sorted(str(file) for file in TESTS.glob(f"test_{only or ''}*.py"))
+def judge(sources: Iterable[Source], done: Callable[[Suite], None], *only: str) -> None:
+    """Run all tests, or those of some exercises ("ex3"), on what each of the sources observes."""
+    files = sorted(str(file) for part in only or ("",) for file in TESTS.glob(f"test_{part}*.py"))
     before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     try:
@@ -64,7 +64,7 @@ def judge(sources: Iterable[Source], done: Callable[[Suite], None], only: str | 
 def run(source: Source, only: str | None = None) -> Suite:
     """Run the tests once."""
     suites: list[Suite] = []
-    judge([source], suites.append, only)
+    judge([source], suites.append, *([only] if only else []))
     return suites[0]
 
 

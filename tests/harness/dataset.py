@@ -88,9 +88,9 @@ def splits(student: Student, given: Given) -> tuple[Split, ...]:
 
 def _split(student: Student, rows: tuple[Tensor, ...], fraction: float | None) -> Split:
     X, y = rows
-    arguments = () if fraction is None else (fraction,)
+    named = {} if fraction is None else {"train_fraction": fraction}
     before = array(X), array(y)
-    return Split(*before, fraction, seen(student.split_dataset(X, y, *arguments)))
+    return Split(*before, fraction, seen(student.split_dataset(X, y, **named)))
 
 
 def data_plot(student: Student, given: Given) -> Plot:

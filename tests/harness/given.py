@@ -87,7 +87,7 @@ PRACTICE = Given(
     line=Line(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01),
     other_line=Line(weight=-1.5, bias=0.25, start=-1.0, end=2.0, step=1 / 64),
     other_fractions=(0.7, 0.5),
-    odd_rows=53,
+    odd_rows=57,
     other_seed=7,
     parameters=(0.75, -0.4),
     start_at=(0.75, 0.65),

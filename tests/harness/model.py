@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -53,7 +54,8 @@ def _forward(student: Student, given: Given, device: str) -> ForwardRun:
     with torch.no_grad():
         for parameter, value in zip(parameters, put_in, strict=False):
             parameter.fill_(value)
-    (x,) = columns(given.line.x(), device=device)
+    # Wide enough for answers of either sign: an activation function bends a line somewhere.
+    (x,) = columns(np.linspace(-10, 12, len(given.line.x()), dtype=np.float32), device=device)
     answer = model(x)
     zero, one = (seen(model(torch.full((1, 1), value, device=device))) for value in (0.0, 1.0))
     gradients = None

@@ -288,10 +288,11 @@ class Loaded(msgspec.Struct, frozen=True):
     values: Pair | None = None
     lies_on: str = ""
     answers: Seen | None = None
+    new_each_time: bool = True  # a second call gives another object
 
 
 class BadFiles(msgspec.Struct, frozen=True):
-    """What `load_model` did with files that hold no such model."""
+    """What `load_model` or `resume_checkpoint` did with files that hold no such model."""
 
     other_model: Attempt
     truncated: Attempt
@@ -306,6 +307,14 @@ class Matches(msgspec.Struct, frozen=True):
     other: Seen
     one_row: Seen
     last_row: Seen
+    forwards: tuple[Forward, ...]  # of one of the two equal models
+
+
+class DeviceMatch(msgspec.Struct, frozen=True):
+    """`predictions_match` for two equal models on two devices, with X on the first's."""
+
+    devices: tuple[str, str]
+    returned: Seen
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -316,6 +325,7 @@ class Resumed(msgspec.Struct, frozen=True):
     path: str
     files: tuple[str, ...]
     saved: Seen
+    saved_path: str | None  # the same, relative to the empty folder
     returned: Seen
     at_checkpoint: Pair
     restored: Pair

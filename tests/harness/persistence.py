@@ -11,7 +11,16 @@ from torch import Tensor
 from tests.harness import accelerator
 from tests.harness.dataset import columns
 from tests.harness.given import Given
-from tests.harness.observations import BadFiles, Loaded, Matches, Pair, Resumed, Saved, SavedFile
+from tests.harness.observations import (
+    BadFiles,
+    DeviceMatch,
+    Loaded,
+    Matches,
+    Pair,
+    Resumed,
+    Saved,
+    SavedFile,
+)
 from tests.harness.student import Student
 from tests.harness.training import step_by_hand
 from tests.harness.watch import Line, MoodyLine, array, attempt, seen
@@ -29,14 +38,17 @@ def saved(student: Student, given: Given) -> Saved:
 
 def _save(student: Student, model: Line, path: Path | str) -> SavedFile:
     returned = student.save_model(model, path)
-    relative = _relative(returned) if isinstance(returned, str | Path) else None
     content, values = _content(path)
-    return SavedFile(_relative(path), seen(returned), relative, _files(), content, values)
+    return SavedFile(_relative(path), seen(returned), _path(returned), _files(), content, values)
 
 
 def _relative(path: str | Path) -> str:
     full = Path.cwd() / path
     return full.relative_to(Path.cwd()).as_posix() if full.is_relative_to(Path.cwd()) else full.as_posix()
+
+
+def _path(returned: Any) -> str | None:
+    return _relative(returned) if isinstance(returned, str | Path) else None
 
 
 def _files() -> tuple[str, ...]:
@@ -77,13 +89,15 @@ def loaded_on_device(student: Student, given: Given) -> tuple[Loaded, ...]:
 
 def _load(student: Student, given: Given, path: Path, device: str | None = None) -> Loaded:
     pair = Line(given.trained).pair()
-    model = student.load_model(Line, path) if device is None else student.load_model(Line, path, device)
-    device = device or "cpu"
+    named = {} if device is None else {"model_class": Line, "path": path, "device": device}
+    models = [student.load_model(**named) if named else student.load_model(Line, path) for _ in range(2)]
+    model, device = models[0], device or "cpu"
     if not isinstance(model, Line):
         return Loaded(device, pair, seen(model), False)
     lies_on = model.weight.device.type
     (X,) = columns(given.test()[0], device=lies_on)
-    return Loaded(device, pair, seen(model), True, model.training, model.pair(), lies_on, seen(model(X)))
+    values, answers, new = model.pair(), seen(model(X)), models[1] is not model
+    return Loaded(device, pair, seen(model), True, model.training, values, lies_on, answers, new)
 
 
 def bad_files(student: Student, given: Given) -> BadFiles:
@@ -92,9 +106,29 @@ def bad_files(student: Student, given: Given) -> BadFiles:
     values = Line(given.trained).state_dict()
     torch.save({f"linear.{name}": value for name, value in values.items()}, other)
     torch.save(values, truncated)
-    truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 2])
+    _truncate(truncated)
     load = student.load_model
     return BadFiles(*(attempt(student, load, Line, path) for path in (other, truncated, missing)))
+
+
+def bad_checkpoints(student: Student, given: Given) -> BadFiles:
+    """The other model's checkpoint is one that the student's own `save_checkpoint` wrote."""
+    folder = Path.cwd()
+    other, truncated, missing = (folder / name for name in ("other.pth", "truncated.pth", "missing.pth"))
+    strange = torch.nn.Sequential(Line(given.trained))
+    for model, path in ((strange, other), (Line(given.trained), truncated)):
+        student.save_checkpoint(model, torch.optim.SGD(model.parameters(), lr=given.short_lr), 1, path)
+    _truncate(truncated)
+    model = Line(given.other_trained)
+    optimizer = torch.optim.SGD(model.parameters(), lr=given.short_lr)
+    resume = student.resume_checkpoint
+    return BadFiles(
+        *(attempt(student, resume, model, optimizer, path) for path in (other, truncated, missing))
+    )
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
 class OneRowOff(Line):
@@ -115,9 +149,19 @@ def matches(student: Student, given: Given) -> Matches:
     in_train, in_eval = MoodyLine(given.trained), MoodyLine(given.trained).eval()
     match = student.predictions_match
     moods = seen(match(in_train, in_eval, X)), seen(match(in_eval.eval(), in_train.train(), X))
-    return Matches(
-        seen(match(model, same, X)), moods, *(seen(match(model, m, X)) for m in (other, middle, last))
-    )
+    said = [seen(match(model, m, X)) for m in (same, other, middle, last)]
+    return Matches(said[0], moods, said[1], said[2], said[3], tuple(same.forwards))
+
+
+def matches_on_devices(student: Student, given: Given) -> tuple[DeviceMatch, ...]:
+    """The first model and X on the device, the second model on the CPU; and the other way round."""
+    found = []
+    for device in accelerator.devices():
+        for first, second in ((device, "cpu"), ("cpu", device)):
+            (X,) = columns(given.line.x(), device=first)
+            models = (Line(given.trained).to(where) for where in (first, second))
+            found.append(DeviceMatch((first, second), seen(student.predictions_match(*models, X))))
+    return tuple(found)
 
 
 def resumed(student: Student, given: Given) -> Resumed:
@@ -144,14 +188,15 @@ def _resume(
     path = kind_of_path(Path.cwd() / "checkpoints" / "last.pth")
     before, rest = given.gradients[: given.checkpoint_after], given.gradients[given.checkpoint_after :]
     model, optimizer = fresh(given.trained)
+    student.save_checkpoint(model, optimizer, 0, path)  # to be overwritten
     for gradient in before:
         step_by_hand(model, optimizer, gradient)
     at_checkpoint = model.pair()
-    saved = seen(student.save_checkpoint(model, optimizer, len(before), path))
-    files = _files()
+    saved = student.save_checkpoint(model, optimizer, epoch=len(before), path=path)
+    saved_path, files = _path(saved), _files()
     uninterrupted = tuple(step_by_hand(model, optimizer, gradient) for gradient in rest)
     model, optimizer = fresh(given.other_trained)
-    returned = seen(student.resume_checkpoint(model, optimizer, path))
+    returned = seen(student.resume_checkpoint(model=model, optimizer=optimizer, path=path))
     restored = model.pair()
     continued = tuple(step_by_hand(model, optimizer, gradient) for gradient in rest)
     return Resumed(
@@ -159,7 +204,8 @@ def _resume(
         len(before),
         _relative(path),
         files,
-        saved,
+        seen(saved),
+        saved_path,
         returned,
         at_checkpoint,
         restored,

@@ -7,7 +7,7 @@ from tests.harness.given import Line
 DEFAULT = Line(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01)
 
 
-def judge_range(expect, call, X, line):
+def judge_range(expect, call, X, y, line):
     """From start to end. Random points may leave out a fifth of it, evenly spaced ones two of their steps."""
     slack, width = 1e-4 * max(1.0, abs(line.start), abs(line.end)), line.end - line.start
     low, high = (X.min(), X.max()) if X.size else (0.0, 0.0)
@@ -16,6 +16,8 @@ def judge_range(expect, call, X, line):
     begins, ends = -slack <= low - line.start <= spare, -slack <= line.end - high <= spare
     ignored = "`end`" if begins else "`start`" if ends else "`start` and `end`"
     means = f"Use {ignored} as passed in, for X and not for y."
+    if y.size == X.size > 1 and np.allclose(line.weight * y + line.bias, X, atol=1e-3):
+        means = "X and y have changed places: return X first."
     seen = f"from {low:.6g} to {high:.6g}" if X.size else "empty"
     return expect(f"X from {call}", seen).holds(
         bool(begins and ends and high - low >= 0.8 * width), f"from {line.start:g} to {line.end:g}", means

@@ -94,14 +94,16 @@ def test_there_are_at_least_a_hundred_points(default_data, expect):
     """By default from 0 to 1 in steps of 0.01."""
     means = "By default x goes from 0 to 1 in steps of 0.01: look at the defaults, and at how `step` is used."
     rows = default_data.tensors()[0].flat().size
-    expect("the number of values in X from create_dataset()", rows).holds(100 <= rows <= 300, "100", means)
+    expect("the number of values in X from create_dataset()", rows).holds(
+        100 <= rows <= 300, "100 (up to 300 are fine)", means
+    )
 
 
 @points(2)
 def test_the_points_lie_on_the_line(default_data, expect):
     """y = 0.3 · X + 0.9, with X from 0 to 1."""
     X, y = default_data.tensors()
-    if judge_range(expect, "create_dataset()", X.flat(), DEFAULT):
+    if judge_range(expect, "create_dataset()", X.flat(), y.flat(), DEFAULT):
         judge_line(expect, "create_dataset()", X.flat(), y.flat(), DEFAULT)
 
 
@@ -115,7 +117,7 @@ def test_other_numbers_make_another_line(default_data, other_data, given, expect
     X, y = (tensor.flat() for tensor in other_data.tensors())
     count = len(line.x())
     means = "`step` is the distance from one x to the next. Is it used?"
-    if judge_range(expect, call, X, line):
+    if judge_range(expect, call, X, y, line):
         expect(f"the number of rows of X from {call}", X.size).holds(
             abs(X.size - count) <= 1, f"about {count}", means
         )

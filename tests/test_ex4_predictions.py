@@ -17,7 +17,7 @@ def test_predict_returns_a_column(prediction, expect):
 
 
 @points(3)
-def test_the_predictions_are_the_models(prediction, expect):
+def test_the_predictions_are_what_the_model_answers(prediction, expect):
     """What model(X) answers for each row, untouched. (In which mode it is, the next lesson asks.)"""
     in_train_mode = any(forward.training for forward in prediction.forwards)
     right = line(prediction) + (1.0 if in_train_mode else 0.0)

@@ -202,7 +202,7 @@ def test_a_checkpoint_that_does_not_fit_raises(resumed, bad_checkpoints, expect)
 
 @points(1)
 def test_resumed_training_is_as_if_never_interrupted(resumed, expect):
-    """An optimizer with momentum remembers its last steps: its state belongs into the checkpoint."""
+    """An optimizer with momentum remembers its last steps: its state belongs in the checkpoint."""
     means = (
         "The optimizer forgot its momentum: save `optimizer.state_dict()` too, and load it into the optimizer "
         "that is given."

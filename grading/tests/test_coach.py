@@ -110,12 +110,48 @@ def test_hints_come_one_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert "these were all the hints" in capsys.readouterr().out
 
 
+def test_hints_wait_for_a_file_that_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    state.write(state.State(functions={"ex1": state.UNKNOWN, "ex2": ""}))
+    assert main(["hint", "--ex", "1"]) == 0
+    assert "ex1_dataset.py can't be used as it is" in capsys.readouterr().out
+
+
+def test_other_trees_leave_the_hints_alone(forks: Forks) -> None:
+    state.write(state.State(functions={"ex1": "split_dataset"}))
+    assert forks.call(printed, "test", "--tree", "solutions")[0] == 0
+    assert state.read().functions == {"ex1": "split_dataset"}
+
+
+def test_breakpoint_stops_in_the_student_s_function(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "solutions", tmp_path / "mine")
+    file = tmp_path / "mine" / "ex4_predictions.py"
+    code = file.read_text(encoding="utf-8").replace(
+        "    model.eval()\n", "    breakpoint()\n    model.eval()\n"
+    )
+    file.write_text(code, encoding="utf-8")
+    for command in (
+        ["-m", "tests.coach", "test", "--tree", str(file.parent), "--ex", "4"],
+        ["-m", "pytest", "tests"],
+    ):
+        run = subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            input="p X.shape, X.device.type\nc\nq\n",
+            capture_output=True,
+            text=True,
+            env={**os.environ, "TREE": str(file.parent)},
+        )
+        assert "(torch.Size([20, 1]), 'cpu')" in run.stdout
+        assert run.returncode == 2, run.stdout
+        assert "Traceback" not in run.stdout + run.stderr
+
+
 def test_hints_follow_what_is_still_open(capsys: pytest.CaptureFixture[str]) -> None:
     state.write(state.State(functions={"ex1": "split_dataset", "ex2": ""}))
     assert main(["hint"]) == 0
     assert "`split_dataset`, hint 1 of 3" in capsys.readouterr().out
     assert main(["hint", "--ex", "2"]) == 0
-    assert "is done" in capsys.readouterr().out
+    assert "all done at the last `make test`" in capsys.readouterr().out
 
 
 def test_a_broken_state_file_is_forgotten() -> None:

@@ -47,9 +47,11 @@ def _test(ex: str, tree: str, json: str) -> int:
     result = report(suite, folder, started)
     remembered = state.read()
     for exercise in result.exercises:
-        unfinished = (suite.about.get(test.id) for test in exercise.tests if test.status != "passed")
-        remembered.functions[exercise.id] = next((name for name in unfinished if name), "")
-    state.write(remembered)
+        unfinished = [suite.about.get(test.id, "") for test in exercise.tests if test.status != "passed"]
+        unknown = state.UNKNOWN if unfinished else ""
+        remembered.functions[exercise.id] = next((name for name in unfinished if name), unknown)
+    if folder == ROOT / "exercises":  # hints are for the student's own work
+        state.write(remembered)
     show(result, suite, only is not None, Screen())
     if json:
         try:

@@ -85,7 +85,11 @@ class Expect:
         wanted = f"{len(names)} tensors, ({', '.join(names)})"
         if seen.items is None or len(seen.items) != len(names):
             return self(called, seen.text).holds(
-                False, wanted, INSTEAD.get(seen.type, "") if seen.items is None else ""
+                False,
+                wanted,
+                "Return all of them, with commas between."
+                if seen.tensor or seen.items
+                else INSTEAD.get(seen.type, ""),
             )
         wrong = [(n, item) for n, item in zip(names, seen.items, strict=True) if item.tensor is None]
         for name, item in wrong:

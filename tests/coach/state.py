@@ -1,13 +1,15 @@
 """What the coach remembers between two runs, in `.coach/state.json`: where the student stands, and which
 hints they have seen. Losing it costs nothing, so a folder that can't be written is no error."""
 
-import contextlib
 import os
 from pathlib import Path
 
 import msgspec
 
 FILE = Path(__file__).resolve().parents[2] / ".coach" / "state.json"
+
+
+UNKNOWN = "?"  # in the place of a function: the file can't be used at all
 
 
 class State(msgspec.Struct):
@@ -22,10 +24,14 @@ def read() -> State:
         return State()
 
 
-def write(state: State) -> None:
-    with contextlib.suppress(OSError):
+def write(state: State) -> bool:
+    """Whether it could be written."""
+    try:
         FILE.parent.mkdir(exist_ok=True)
         replace(FILE, msgspec.json.encode(state))
+    except OSError:
+        return False
+    return True
 
 
 def replace(file: Path, data: bytes) -> None:

@@ -25,10 +25,12 @@ class Screen:
         self.console = console or Console(highlight=False, soft_wrap=False)
         self.unicode = self.console.encoding.lower().startswith("utf")
 
-    def line(self, text: str = "", style: str = "", indent: int = 0) -> None:
-        for row in self.text(text, style).wrap(self.console, max(20, self.console.width - indent)) or [
-            Text()
-        ]:
+    def line(self, text: str = "", style: str = "", indent: int = 0, wrap: bool = True) -> None:
+        """A paragraph; with wrap=False, as much of it as one row holds."""
+        whole, width = self.text(text, style), max(20, self.console.width - indent)
+        if not wrap:
+            whole.truncate(width, overflow="ellipsis" if self.unicode else "crop")
+        for row in whole.wrap(self.console, width) or [Text()]:
             row.rstrip()
             self.console.print(Text(" " * indent) + row if row else "", soft_wrap=True)
 
@@ -58,7 +60,8 @@ def show(report: Report, suite: Suite, only: bool, screen: Screen) -> None:
         _detail(unfinished, suite, every=only, screen=screen)
     elif only:
         screen.line(f"✓ {heading(report.exercises[0])}: done, {report.score} points", "green")
-    screen.line()
+    if unfinished or only:
+        screen.line()
     screen.console.print(
         screen.text(next_action(report, suite, only), "bold"), soft_wrap=True
     )  # one line, always
@@ -119,7 +122,8 @@ def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
     if test.status != "todo":
         screen.line(test.message or "", "", 4)
         if test.location and test.location.source:
-            screen.line(f"{test.location.file}:{test.location.line}: {test.location.source}", "cyan", 4)
+            place = f"{test.location.file}:{test.location.line}: {test.location.source}"
+            screen.line(place, "cyan", 4, wrap=False)
 
 
 def _output(exercise: ExerciseResult, suite: Suite, screen: Screen) -> None:
@@ -147,7 +151,8 @@ def next_action(report: Report, suite: Suite, only: bool) -> str:
         verb = "write" if urgent.status == "todo" else "mend"
         what = [f"`{function}`"] if function else []
         where = [f"{urgent.location.file}:{urgent.location.line}"] if urgent.location else []
-        return f"Next: {verb} {', '.join(what + where)} (a hint: make hint EX={number})"
+        hint = f" (a hint: make hint EX={number})" if function or exercise.id == "workflow" else ""
+        return f"Next: {verb} {', '.join(what + where) or exercise.title}{hint}"
     if only:
-        return f"Exercise {report.exercises[0].id.removeprefix('ex')} is done. Next: make test"
+        return f"{heading(report.exercises[0])} is done. Next: make test"
     return f"All {report.max_score} points: your workflow is complete, on every device."

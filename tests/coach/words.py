@@ -10,7 +10,7 @@ from tests.limits import CPU_SECONDS
 MEANINGS = [
     (
         r"before Module\.__init__\(\) call|has no attribute '_(parameters|modules)'",
-        "nn.Module has to set itself up before it can hold parameters: let `super().__init__()` be the first line of `__init__`.",
+        "nn.Module has to set itself up before it can hold parameters: let `super().__init__()`, with both pairs of parentheses, be the first line of `__init__`.",
     ),
     (
         r"missing the required \"forward\" function",
@@ -19,11 +19,12 @@ MEANINGS = [
     (
         r"[Ee]xpected all tensors to be on the same device|is on cpu.*accel|is on accel.*cpu",
         "A GPU can't compute with a tensor that lies in the CPU's memory. Move both to one device with `.to(device)`, "
-        "and keep what it returns: `X = X.to(device)`. A newly made tensor lands on the CPU, unless made with `device=…`.",
+        "and keep what it returns: `X = X.to(device)`. A newly made tensor lands on the CPU, unless made with `device=…`. "
+        "(`accel` is the tests' stand-in for a GPU.)",
     ),
     (
         r"can't convert \w+(:\d+)? device type tensor to numpy",
-        "NumPy and matplotlib only read the CPU's memory. Bring the tensor there first: `.cpu()`.",
+        "NumPy and matplotlib only read the CPU's memory. Bring the tensor there first: `.cpu()`. (`accel` is the tests' stand-in for a GPU.)",
     ),
     (
         r"Attempting to deserialize object on a CUDA device",
@@ -60,6 +61,10 @@ MEANINGS = [
         "`self`, and `__init__` runs only with two underscores on each side.",
     ),
     (
+        r"object has no attribute 'device'",
+        "A model has no `device`. Its parameters have one: `next(model.parameters()).device`.",
+    ),
+    (
         r"'(Line|MoodyLine|OneRowOff)' object has no attribute",
         "Only some models have an attribute of that name. This has to work with any: ask for `model.parameters()`, "
         "`model.state_dict()`, or the model's answer.",
@@ -73,7 +78,7 @@ MEANINGS = [
         "The loss is a plain number already, and a number can't go backward: take `.item()` only for what is recorded.",
     ),
     (
-        r"does not support the context manager protocol|'(method|builtin_function_or_method|function)' object is not",
+        r"does not support the context manager protocol|'(method|builtin_function_or_method|function)' object is not|non-iterable (function|method|builtin)",
         "A function is named here, but not called: is a pair of parentheses missing?",
     ),
     (
@@ -86,8 +91,7 @@ MEANINGS = [
     ),
     (
         r"name '\w+' is not defined",
-        "Nothing of that name exists in this file. In a notebook it may still be there from an earlier cell: "
-        "pass it in as an argument, or import it.",
+        "Nothing of that name exists here. Is it spelt right, an argument of this function, set before, or imported?",
     ),
     (
         r"slice indices must be integers",
@@ -135,7 +139,7 @@ BY_TYPE = {
     "IndentationError": "Python can't read the file: the spaces at the start of this line don't fit the lines around it.",
     "KeyError": "The dict has no such key. Compare with the keys that it was made with: what is read must have been saved.",
     "SystemExit": "The code ended the program. Remove the `exit()`: a function hands its result back with `return`.",
-    "ModuleNotFoundError": "That is not installed here. The exercises need only torch, matplotlib and the standard library.",
+    "ModuleNotFoundError": "Is the name spelt right? Then it is not installed here: the exercises need only torch, matplotlib and the standard library.",
     "NotUtf8": "Save the file as UTF-8: in the editor, look for «Save with encoding».",
     "RecursionError": "A function calls itself without end.",
 }

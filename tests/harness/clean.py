@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import io
 import os
+import pdb
 import random
 import shutil
 import sys
@@ -62,10 +63,10 @@ def quiet() -> Iterator[tuple[Sink, list[warnings.WarningMessage]]]:
     sink, streams = Sink(), (sys.stdin, sys.stdout, sys.stderr)
     hook = sys.breakpointhook
 
-    def stop_here(*args: Any, **kwargs: Any) -> Any:
+    def stop_here(*args: Any, **kwargs: Any) -> None:
         limits.pause()
         sys.stdin, sys.stdout, sys.stderr = streams
-        return hook(*args, **kwargs)
+        pdb.Pdb().set_trace(sys._getframe(1))
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")

@@ -1,5 +1,7 @@
 """Run one experiment on a student's code, and say what came of it, whatever the code does."""
 
+import bdb
+
 import msgspec
 
 from tests import limits
@@ -24,6 +26,8 @@ def observe(name: str, student: Student, given: Given) -> Outcome:
         try:
             with limits.stopwatch():
                 observation = msgspec.msgpack.encode(experiment(student, given))
+        except bdb.BdbQuit:
+            raise KeyboardInterrupt from None
         except limits.TimeUp as error:
             status, raised = "timeout", student.raised(error)
         except Unavailable as error:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from traceback import TracebackException
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -242,6 +243,11 @@ def defaults(function: Any) -> dict[str, str]:
 
 def _words(error: BaseException) -> str:
     try:
+        if isinstance(
+            error, NameError | AttributeError | ImportError
+        ):  # Python has a «Did you mean» for these
+            lines = TracebackException(type(error), error, error.__traceback__).format_exception_only()
+            return limits.shorten("".join(lines).partition(": ")[2].strip())
         return limits.shorten(str(error))
     except Exception:
         return "(an exception whose text can't be read)"

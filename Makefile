@@ -31,7 +31,7 @@ check: system .venv/developer
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
+	@$(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
 
 golden: .venv/developer
 	@$(BIN)/python -m grading.tests.test_golden

@@ -158,16 +158,6 @@ def converges(start: Pair, train: Points, test: Points, lr: float, epochs: int, 
     return bool((np.abs(residual).mean(axis=1) <= tolerance / 2).all())
 
 
-@np.errstate(all="ignore")
-def smallest_margin(trace: Trace, x: Column, y: Column) -> float:
-    """How near a run comes to a tie: the smallest |residual| / (|w·x| + |b| + |y|) that a step is made from.
-
-    Above 160 half-ulps all right programs go the same way, and whole runs can be compared.
-    """
-    residual, scale = _residuals(_before_and_after(trace)[0], x, y)
-    return float(np.where(scale > 0, np.abs(residual) / scale, 0).min(initial=np.inf))
-
-
 class Run(NamedTuple):
     """What a loop is rebuilt from: its own gradients at the run's parameters, and what the run did there."""
 

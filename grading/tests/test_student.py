@@ -14,11 +14,9 @@ from tests.harness.student import Folder, Student
 
 
 def notebook(changed: str = "") -> Student:
-    """All five reference modules run one after the other in one namespace, each as a cell."""
+    """All five reference modules run one after the other in one namespace, under the names that a folder shows."""
     namespace: dict[str, Any] = {}
-    sources = {
-        f"cell {n}": (corpus.SOLUTIONS / f"{m}.py").read_text("utf-8") for n, m in enumerate(corpus.MODULES)
-    }
+    sources = {f"solutions/{m}.py": (corpus.SOLUTIONS / f"{m}.py").read_text("utf-8") for m in corpus.MODULES}
     sources["cell 5"] = changed
     for name, source in sources.items():
         exec(compile(source, name, "exec"), namespace)

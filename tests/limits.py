@@ -1,7 +1,4 @@
-"""Every limit on a student's code, once, for practice and for the jail.
-
-Practice enforces only the clock, inside the process (`stopwatch`); the jail enforces all of them.
-"""
+"""Every limit on a student's code, in one place, and the clock that keeps it in time (`stopwatch`)."""
 
 import _thread
 import contextlib
@@ -13,11 +10,7 @@ from types import FrameType
 
 CPU_SECONDS = 10.0  # of one experiment
 WALL_SECONDS = 60.0  # the backstop for code that waits without computing
-SUBMISSION_CPU_SECONDS = 30.0  # of all experiments of one submission together
-MEMORY_BYTES = 1 << 30
-PROCESSES = 64
-FILE_BYTES = 16 << 20
-OUTPUT_BYTES = 256 << 10
+OUTPUT_BYTES = 256 << 10  # of what is printed in one experiment; the rest is cut
 OBSERVATION_BYTES = 4 << 20
 
 _AGAIN_SECONDS = 0.2  # code that swallows every exception is interrupted again …

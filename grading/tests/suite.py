@@ -23,7 +23,7 @@ from tests.coach.run import judge as judge_many
 from tests.coach.run import report, run
 from tests.coach.suite import EXPERIMENTS, Practice
 from tests.coach.terminal import Screen, show
-from tests.harness.given import PRACTICE, Given
+from tests.harness.given import Given
 from tests.harness.observations import Outcome
 
 T = TypeVar("T")
@@ -112,10 +112,10 @@ def warm_up() -> None:
     gc.collect()
 
 
-def judge(folder: Path, given: Given = PRACTICE, only: str | None = None) -> Report:
-    """In this process: only for a process that ends afterwards."""
+def judge(folder: Path) -> Report:
+    """On practice numbers. In this process: only for a process that ends afterwards."""
     started = time.monotonic()
-    return report(run(Practice(folder, given), only), folder, started)
+    return report(run(Practice(folder)), folder, started)
 
 
 class Observed:
@@ -148,12 +148,12 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
     return reports
 
 
-def screen(folder: Path, only: str | None = None, width: int = 100) -> str:
+def screen(folder: Path) -> str:
     """What `make test` prints. In this process, as above."""
     started, out = time.monotonic(), io.StringIO()
-    suite = run(Practice(folder), only)
-    console = Console(file=out, width=width, highlight=False, legacy_windows=False)
-    show(report(suite, folder, started), suite, only is not None, Screen(console))
+    suite = run(Practice(folder))
+    console = Console(file=out, width=100, highlight=False, legacy_windows=False)
+    show(report(suite, folder, started), suite, only=False, screen=Screen(console))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -104,8 +104,8 @@ class Student:
             innermost = self.place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
             theirs = innermost or theirs
             traceback = traceback.tb_next
-        stub = isinstance(error, NotImplementedError) and innermost is not None
-        todo = stub and innermost is not None and innermost.source.startswith("raise NotImplementedError")
+        stub = innermost is not None and innermost.source.startswith("raise NotImplementedError")
+        todo = stub and isinstance(error, NotImplementedError)
         return Raised(type(error).__name__, _words(error), theirs, todo)
 
     def _nearest(self, name: str, namespace: Mapping[str, Any]) -> Raised:

@@ -8,10 +8,19 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-CPU_SECONDS = 10.0  # of one experiment
-WALL_SECONDS = 60.0  # the backstop for code that waits without computing
-OUTPUT_BYTES = 256 << 10  # of what is printed in one experiment; the rest is cut
+# One experiment.
+CPU_SECONDS = 10.0
+WALL_SECONDS = 30.0  # the backstop for code that waits without computing
+OUTPUT_BYTES = 256 << 10  # of what is printed; the rest is cut
 OBSERVATION_BYTES = 4 << 20
+
+# One submission, where it is graded in a jail; there is no such limit on a student's own laptop.
+SUBMISSION_CPU_SECONDS = 30.0
+SUBMISSION_WALL_SECONDS = 90.0
+MEMORY_BYTES = 1 << 30  # of all its processes together, beyond what they share with the grader's
+PROCESSES = 64
+FILE_BYTES = 16 << 20  # of a single file …
+FOLDER_BYTES = 32 << 20  # … and of all that lies in its temporary folder
 
 _AGAIN_SECONDS = 0.2  # code that swallows every exception is interrupted again …
 _PATIENCE = 20  # … so many times before the run is ended

@@ -20,7 +20,7 @@ import tests.conftest  # noqa: F401  # names the experiments
 from tests.coach import curriculum
 from tests.coach.report import Report
 from tests.coach.run import judge as judge_many
-from tests.coach.run import report, run
+from tests.coach.run import report_of, run
 from tests.coach.suite import EXPERIMENTS, Practice
 from tests.coach.terminal import Screen, show
 from tests.harness.given import Given
@@ -115,7 +115,7 @@ def warm_up() -> None:
 def judge(folder: Path) -> Report:
     """On practice numbers. In this process: only for a process that ends afterwards."""
     started = time.monotonic()
-    return report(run(Practice(folder)), folder, started)
+    return report_of(run(Practice(folder)), folder, started)
 
 
 class Observed:
@@ -144,7 +144,7 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
         practice = Practice(folder, given)
         sources.append(Observed(given, {name: practice.observe(name) for name in names}))
     reports: list[Report] = []
-    judge_many(sources, lambda suite: reports.append(report(suite, folder, time.monotonic())), *only)
+    judge_many(sources, lambda suite: reports.append(report_of(suite, folder, time.monotonic())), *only)
     return reports
 
 
@@ -153,7 +153,7 @@ def screen(folder: Path) -> str:
     started, out = time.monotonic(), io.StringIO()
     suite = run(Practice(folder))
     console = Console(file=out, width=100, highlight=False, legacy_windows=False)
-    show(report(suite, folder, started), suite, only=False, screen=Screen(console))
+    show(report_of(suite, folder, started), suite, only=False, screen=Screen(console))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

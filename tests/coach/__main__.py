@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.coach import curriculum, hints, state
 from tests.coach.report import to_json
-from tests.coach.run import report, run
+from tests.coach.run import report_of, run
 from tests.coach.suite import ROOT, Practice
 from tests.coach.terminal import Screen, show
 
@@ -44,7 +44,7 @@ def _test(ex: str, tree: str, json: str) -> int:
         )
     only = curriculum.find(ex).id if ex else None
     suite = run(Practice(folder), only)
-    result = report(suite, folder, started)
+    result = report_of(suite, folder, started)
     remembered = state.read()
     for exercise in result.exercises:
         unfinished = [suite.about.get(test.id, "") for test in exercise.tests if test.status != "passed"]

@@ -57,6 +57,7 @@ def pytest_runtest_makereport(
     suite.results[item.nodeid] = judged
     about = next((o for o in observed(suite, item)), None)
     suite.about[judged.id] = about.function or "" if about and (about.raised or not is_workflow(item)) else ""
+    suite.places[judged.id] = _definition(suite, item)
     if judged.status == "passed":
         report.outcome, report.longrepr = "passed", None
     elif judged.status in ("todo", "blocked"):

@@ -7,6 +7,8 @@ import msgspec
 SCHEMA = 1
 Status = Literal["passed", "failed", "blocked", "todo", "error", "timeout"]
 Progress = Literal["done", "failing", "todo"]
+Isolation = Literal["none", "process", "bubblewrap"]
+Variant = Literal["practice", "secret"]
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -54,8 +56,8 @@ class Report(msgspec.Struct, frozen=True):
     schema: int
     submission: str
     digest: str
-    isolation: Literal["none", "process", "bubblewrap"]
-    variant: Literal["practice", "secret"]
+    isolation: Isolation
+    variant: Variant
     score: int
     max_score: int
     duration_s: float

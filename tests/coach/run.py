@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.coach import curriculum
-from tests.coach.report import SCHEMA, Report, exercise
+from tests.coach.report import SCHEMA, Flag, Isolation, Report, TestResult, Variant, exercise
 from tests.coach.suite import SUITE, Source, Suite
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -29,32 +29,42 @@ class _Judge:
     def __init__(self, sources: Iterable[Source], done: Callable[[Suite], None]) -> None:
         self.sources = sources
         self.done = done
+        self.error: Exception | None = None  # of the sources: pytest would print it and go on
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed or not session.items:
             raise RuntimeError(f"the tests in {TESTS} can't be collected: is the kit complete?")
-        for source in self.sources:
-            suite = session.config.stash[SUITE] = Suite(source)
-            suite.enlist(session.items)
-            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            self.done(suite)
+        try:
+            for source in self.sources:
+                self.done(self._one(source, session))
+        except Exception as error:
+            self.error = error
         return True
+
+    def _one(self, source: Source, session: pytest.Session) -> Suite:
+        suite = session.config.stash[SUITE] = Suite(source)
+        suite.enlist(session.items)
+        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return suite
 
 
 def judge(sources: Iterable[Source], done: Callable[[Suite], None], *only: str) -> None:
     """Run all tests, or those of some exercises ("ex3"), on what each of the sources observes."""
     files = sorted(str(file) for part in only or ("",) for file in TESTS.glob(f"test_{part}*.py"))
+    loop = _Judge(sources, done)
     before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an infinity that a student returned is worth a verdict, no more
-            status = pytest.main([*files, *OPTIONS], plugins=[_Judge(sources, done)])
+            status = pytest.main([*files, *OPTIONS], plugins=[loop])
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+    if loop.error:
+        raise loop.error
     if status == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -68,27 +78,41 @@ def run(source: Source, only: str | None = None) -> Suite:
     return suites[0]
 
 
-def report(suite: Suite, tree: Path, started: float) -> Report:
+def report(
+    results: Iterable[TestResult],
+    submission: str,
+    digest: str,
+    started: float,
+    isolation: Isolation = "none",
+    variant: Variant = "practice",
+    notes: tuple[str, ...] = (),
+    flags: tuple[Flag, ...] = (),
+) -> Report:
     """The record of a run that began at time.monotonic() == started."""
-    results = tuple(suite.results.values())
+    every = tuple(results)
     exercises = tuple(
-        exercise(e.id, e.title, tuple(r for r in results if r.id.startswith(f"{e.id}.")))
+        exercise(e.id, e.title, tuple(r for r in every if r.id.startswith(f"{e.id}.")))
         for e in curriculum.load()
-        if any(r.id.startswith(f"{e.id}.") for r in results)
+        if any(r.id.startswith(f"{e.id}.") for r in every)
     )
     return Report(
         schema=SCHEMA,
-        submission=tree.name,
-        digest=digest(tree),
-        isolation="none",
-        variant="practice",
+        submission=submission,
+        digest=digest,
+        isolation=isolation,
+        variant=variant,
         score=sum(e.score for e in exercises),
         max_score=sum(e.max_score for e in exercises),
         duration_s=round(time.monotonic() - started, 3),
-        notes=(),
-        flags=(),
+        notes=notes,
+        flags=flags,
         exercises=exercises,
     )
+
+
+def report_of(suite: Suite, tree: Path, started: float) -> Report:
+    """The report on a folder, in practice."""
+    return report(suite.results.values(), tree.name, digest(tree), started)
 
 
 def digest(tree: Path) -> str:

@@ -15,6 +15,7 @@ from tests.coach import words
 from tests.coach.report import Location, Status, TestResult
 from tests.harness.given import PRACTICE, Given
 from tests.harness.observations import Outcome, Raised
+from tests.limits import shorten
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +57,8 @@ class Suite:
             tuple[str, Raised | None], str
         ] = {}  # (file, exception) -> nodeid of the test that told it
         self.lessons: dict[str, str] = {}  # test id -> its docstring
-        self.about: dict[str, str] = {}  # test id -> the student's function that it is about
+        self.about: dict[str, str] = {}  # test id -> the student's function that it is about …
+        self.places: dict[str, Location | None] = {}  # … and where that is defined
 
     def enlist(self, items: list[pytest.Item]) -> None:
         """Write down every test as not run, so that none can go missing, and the gate of each experiment."""
@@ -101,6 +103,7 @@ class Suite:
 SUITE = pytest.StashKey[Suite]()
 EXPERIMENTS: dict[str, str] = {}  # fixture -> "module.function" in tests/harness
 NOT_RUN = "this test did not run"
+MOST_WORDS = 4000  # characters of a message: what it quotes is the student's, and may be of any length
 
 
 class NoObservation(Exception):
@@ -145,4 +148,5 @@ def result(item: pytest.Item, status: Status, text: str | None, place: Location 
     exercise = item.path.stem.removeprefix("test_").split("_")[0]
     name = item.name.removeprefix("test_")
     score = worth if status == "passed" else 0
+    text = text and shorten(text, MOST_WORDS)
     return TestResult(f"{exercise}.{name}", name.replace("_", " "), status, score, worth, text, place)

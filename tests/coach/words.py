@@ -151,9 +151,11 @@ def location(place: Place | None) -> Location | None:
 
 def explain(outcome: Outcome) -> tuple[Status, str, Location | None]:
     """Status, words and place for an experiment that has no observation to be judged."""
-    raised = outcome.raised or Raised("Lost", "the experiment did not come back")
+    raised = outcome.raised or Raised("Lost", "The experiment did not come back.")
     place = raised.place or outcome.place
     name = outcome.function or "the code"
+    if raised.type == "Lost":  # whoever watched from outside says it in whole sentences
+        return "timeout" if outcome.status == "timeout" else "failed", raised.message, None
     if raised.todo:
         return "todo", f"`{name}` is still to be written", location(raised.place)
     if outcome.status == "timeout":

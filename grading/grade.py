@@ -1,0 +1,89 @@
+"""Grade submissions: run them in a jail, judge what was observed, and write the report.
+
+With a course key, the points come from a run on numbers that belong to this student, and every word that the
+student is shown from a run on the exercise's own numbers. The two runs share no jail and no process.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from grading.flags import flags
+from grading.submissions import Submission, digest
+from grading.variants import derive
+from grading.warm import Helper
+from tests.coach.report import Flag, Report, TestResult
+from tests.coach.run import judge, report
+from tests.coach.suite import Source, Suite
+from tests.harness.given import PRACTICE
+
+OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them written into your code?"
+NO_KEY = "Graded on the exercise's own numbers only: no course key was given."
+
+
+def grade(
+    submissions: Iterable[tuple[Submission, str]],
+    done: Callable[[Submission, Report], None],
+    helper: Helper,
+    key: bytes | None = None,
+) -> None:
+    """Grade (submission, student id) pairs one after another. Raises warm.CannotGrade.
+
+    Without a key the student id is not used. The suite is loaded once, however many there are.
+    """
+    judged: list[Suite] = []
+
+    def observed() -> Iterator[Source]:
+        for submission, student in submissions:
+            started = time.monotonic()
+            yield helper.observe(submission, derive(key, student) if key else PRACTICE)
+            deciding = shown = judged.pop()
+            if key and not _all_passed(deciding):
+                yield helper.observe(submission, PRACTICE)
+                shown = judged.pop()
+            done(submission, _report(submission, deciding, shown, helper, key is not None, started))
+
+    judge(observed(), judged.append)
+
+
+def _all_passed(suite: Suite) -> bool:
+    return all(result.status == "passed" for result in suite.results.values())
+
+
+def _report(
+    submission: Submission, deciding: Suite, shown: Suite, helper: Helper, secret: bool, started: float
+) -> Report:
+    pairs = [(result, shown.results[nodeid]) for nodeid, result in deciding.results.items()]
+    results = [told(points, words, shown) for points, words in pairs]
+    return report(
+        results,
+        submission=submission.name,
+        digest=digest(submission),
+        started=started,
+        isolation=helper.isolation,
+        variant="secret" if secret else "practice",
+        notes=(*submission.notes, *(() if secret else (NO_KEY,))),
+        flags=(*flags(submission.modules, submission.cells), *_differences(pairs, shown)),
+    )
+
+
+def told(points: TestResult, words: TestResult, shown: Suite) -> TestResult:
+    """The result of a test: whether it passed on the student's numbers, in words about the exercise's own."""
+    if points.status == "passed":
+        return points
+    if words.status != "passed":
+        return words
+    if points.status in ("blocked", "todo"):  # says which test it waits for, and no more
+        return points
+    return TestResult(
+        points.id, points.title, "failed", 0, points.max_score, OWN_NUMBERS_ONLY, shown.places.get(points.id)
+    )
+
+
+def _differences(pairs: list[tuple[TestResult, TestResult]], shown: Suite) -> Iterator[Flag]:
+    """A submission that does well on the numbers it knows, or only on others, is worth a look."""
+    differing = [points for points, words in pairs if (points.status == "passed") != (words.status == "passed")]
+    for first in differing[:1]:
+        place = shown.places.get(first.id)
+        names = ", ".join(points.id for points in differing[:5]) + (" …" if len(differing) > 5 else "")
+        message = f"{len(differing)} tests come out differently on the exercise's own numbers: {names}"
+        yield Flag("differs", place.file if place else "", place.line if place else 0, message)

@@ -1,0 +1,99 @@
+"""The warm helper, `python -m grading.helper FD ISOLATION`: everything that an experiment needs is loaded and has
+run once, and nothing secret is in it. For every run it forks, and the fork steps into a fresh jail.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+
+from grading import kernel, wire
+from grading.jail import ISOLATIONS, NoJail
+from grading.supervise import supervise
+from tests.harness import accelerator
+from tests.harness.watch import Line
+
+
+def main(control: socket.socket, isolation: str) -> None:
+    """Serve runs until the other side hangs up. Each arrives as one descriptor: the run's own connection."""
+    torch.set_num_threads(1)  # before any parallel work, or forked children hang
+    try:
+        ISOLATIONS[isolation].prepare()
+    except NoJail as error:
+        control.sendall(wire.pack(wire.End(trouble=str(error))))
+        return
+    _warm_up()
+    gc.collect()
+    gc.freeze()  # what the collector leaves alone stays shared with the forks
+    control.sendall(wire.pack(wire.End()))
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        _reap()
+        if not message:
+            return
+        if os.fork() == 0:
+            try:
+                control.close()
+                _run(socket.socket(fileno=descriptors[0]), isolation)
+            finally:
+                os._exit(0)
+        os.close(descriptors[0])
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _run(host: socket.socket, isolation: str) -> None:
+    kernel.die_with_parent(signal.SIGKILL)
+    jail = None
+    try:
+        request = wire.receive(host, wire.Request)
+        jail = ISOLATIONS[isolation](request.modules)
+        supervise(jail, request, host)
+    except NoJail as error:
+        host.sendall(wire.pack(wire.End(trouble=str(error))))
+    except BrokenPipeError:
+        pass  # nobody waits for the answer any more
+    except Exception as error:
+        host.sendall(wire.pack(wire.End(trouble=f"the grader itself failed: {type(error).__name__}: {error}")))
+    finally:
+        if jail:
+            jail.close()
+
+
+def _warm_up() -> None:
+    """Run once what every run needs: torch and matplotlib import and build much only when it is first used."""
+    with tempfile.TemporaryDirectory() as folder:
+        for device in ("cpu", accelerator.NAME):
+            model = Line().to(device)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            x = torch.ones(3, 1, device=device)
+            for _ in range(3):
+                optimizer.zero_grad()
+                torch.nn.L1Loss()(model(x), x).backward()
+                optimizer.step()
+            with torch.inference_mode():
+                model(x)
+            file = Path(folder, "model.pth")
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+            torch.load(file, weights_only=True)
+    figure, axes = plt.subplots()
+    axes.plot([0, 1], [0, 1], label="warm")
+    axes.scatter([0, 1], [0, 1])
+    axes.legend()
+    figure.canvas.draw()
+    plt.close("all")
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])

@@ -1,0 +1,173 @@
+"""The deciding side of a run: it asks the warm helper for observations, and believes only what it decodes itself."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from types import TracebackType
+from typing import Literal
+
+import msgspec
+
+import tests.conftest  # noqa: F401  # names the experiments
+from grading import wire
+from grading.jail import ENVIRONMENT, ROOT
+from grading.submissions import Submission
+from tests import limits
+from tests.coach.suite import EXPERIMENTS
+from tests.harness.given import Given
+from tests.harness.observations import Outcome, Place, Raised
+
+Isolation = Literal["bubblewrap", "process"]
+START_SECONDS = 300.0  # of the helper: on a slow disk PyTorch takes its time
+ANSWER_SECONDS = limits.SUBMISSION_WALL_SECONDS + 60
+
+
+class CannotGrade(Exception):
+    """There can be no mark, and that is not the student's doing. The text says why, and what to do."""
+
+
+class Run:
+    """What came of all experiments of a submission on some numbers. A source of the suite."""
+
+    def __init__(self, given: Given, outcomes: dict[str, Outcome], end: wire.End) -> None:
+        self.given = given
+        self.outcomes = outcomes
+        self.cpu_s = end.cpu_s
+        self.memory_bytes = end.memory_bytes
+
+    def observe(self, experiment: str) -> Outcome:
+        return self.outcomes[experiment]
+
+
+class Helper:
+    """A warm helper process. Use as a context manager; what it runs ends with it."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        self.isolation = isolation
+        self._control, theirs = socket.socketpair()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        self._control.settimeout(START_SECONDS)
+        self._ready = False
+
+    def __enter__(self) -> "Helper":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._control.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def observe(self, submission: Submission, given: Given) -> Run:
+        """Run all experiments in a fresh jail. Raises CannotGrade."""
+        cells = submission.cells and tuple((cell.number, cell.source) for cell in submission.cells)
+        request = wire.Request(submission.modules, cells, given, _by_exercise())
+        try:
+            self._wait_until_ready()
+            return self._run(request)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise CannotGrade("The helper process that runs student code has died. Is there memory enough?") from None
+        except TimeoutError:
+            raise CannotGrade("The helper process that runs student code does not answer.") from None
+        except ValueError as error:
+            raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
+
+    def _wait_until_ready(self) -> None:
+        if not self._ready:
+            _no_trouble(wire.receive(self._control, wire.End))
+            self._ready = True
+
+    def _run(self, request: wire.Request) -> Run:
+        ours, theirs = socket.socketpair()
+        with contextlib.closing(ours):
+            with contextlib.closing(theirs):
+                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+            ours.settimeout(ANSWER_SECONDS)
+            ours.sendall(wire.pack(request))
+            outcomes: dict[str, Outcome] = {}
+            while True:
+                message = wire.receive(ours, wire.Reply | wire.End)
+                if isinstance(message, wire.End):
+                    return Run(request.given, outcomes, _no_trouble(message))
+                outcomes[message.experiment] = outcome(message)
+
+
+def _no_trouble(end: wire.End) -> wire.End:
+    if end.trouble:
+        raise CannotGrade(end.trouble)
+    return end
+
+
+def _by_exercise() -> tuple[tuple[str, ...], ...]:
+    groups: dict[str, list[str]] = {}
+    for name in EXPERIMENTS.values():
+        groups.setdefault(name.partition(".")[0], []).append(name)
+    return tuple(map(tuple, groups.values()))
+
+
+def outcome(reply: wire.Reply) -> Outcome:
+    """What the suite is told. An answer is a student's word: it is decoded by type, and cut to size."""
+    if reply.status != "answered":
+        return _lost(reply.status, WITHOUT_ANSWER[reply.status].format(how=_how_it_ended(reply.exit)))
+    try:
+        found = msgspec.msgpack.decode(reply.answer, type=Outcome)
+    except (msgspec.DecodeError, RecursionError):
+        return _lost("lost", WITHOUT_ANSWER["unreadable"])
+    if found.status not in ("ok", "raised", "timeout", "missing", "unreadable"):
+        return _lost("lost", WITHOUT_ANSWER["unreadable"])
+    return msgspec.structs.replace(
+        found,
+        raised=found.raised and _cut_raised(found.raised),
+        place=_cut_place(found.place),
+        output=limits.shorten(found.output, limits.OUTPUT_BYTES),
+        warnings=tuple(limits.shorten(warning, 300) for warning in found.warnings[:10]),
+    )
+
+
+WITHOUT_ANSWER = {
+    "died": "Your code ended the whole program here ({how}): `os._exit`, a signal, or a crash inside a library.",
+    "timeout": f"Your code was stopped here: it was still running after {limits.CPU_SECONDS:g} seconds.\n"
+    "Look for a loop that never ends, or for far more work than is needed.",
+    "memory": f"Your code was stopped here: it took more than {limits.MEMORY_BYTES >> 30} GiB of memory.\n"
+    "A list or a tensor grows without end, or is far larger than the data.",
+    "disk": f"Your code was stopped here: it wrote more than {limits.FOLDER_BYTES >> 20} MiB, or thousands of files.",
+    "too large": f"What came back is larger than {limits.OBSERVATION_BYTES >> 20} MiB: far more than was asked for.",
+    "no time left": "This was not run any more: your code had used up the "
+    f"{limits.SUBMISSION_CPU_SECONDS:g} seconds for a whole submission. Mend what takes so long first.",
+    "unreadable": "What came back can't be read: something replaced the values that the tests look at.",
+}
+
+
+def _lost(status: str, message: str) -> Outcome:
+    timeout = status in ("timeout", "no time left")
+    return Outcome("timeout" if timeout else "lost", raised=Raised("Lost", message))
+
+
+def _how_it_ended(exit_status: int) -> str:
+    return f"exit status {exit_status}" if exit_status >= 0 else f"killed by signal {-exit_status}"
+
+
+def _cut_raised(raised: Raised) -> Raised:
+    return Raised(
+        limits.shorten(raised.type, 100), limits.shorten(raised.message), _cut_place(raised.place), raised.todo
+    )
+
+
+def _cut_place(place: Place | None) -> Place | None:
+    if place is None:
+        return None
+    return Place(limits.shorten(place.file, 200), place.line, limits.shorten(place.source, 300), place.cell)

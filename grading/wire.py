@@ -1,0 +1,83 @@
+"""What crosses the boundary between the process that decides a mark and those that run a student's code:
+msgpack of the types below, each message behind its length in four bytes. Nothing is ever unpickled.
+"""
+
+import socket
+import struct
+from typing import TypeVar
+
+import msgspec
+
+from tests import limits
+from tests.harness.given import Given
+
+T = TypeVar("T")
+
+# An observation with all that may be printed beside it, in UTF-8. More than this is no answer.
+FRAME_BYTES = limits.OBSERVATION_BYTES + 4 * limits.OUTPUT_BYTES + (64 << 10)
+_LENGTH = struct.Struct("<I")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Run these experiments, a process for each exercise. `cells` is a notebook's code, None for modules."""
+
+    modules: dict[str, bytes]
+    cells: tuple[tuple[int, str], ...] | None
+    given: Given
+    exercises: tuple[tuple[str, ...], ...]
+
+
+class Reply(msgspec.Struct, frozen=True, tag=True):
+    """What became of an experiment. An `answer` is an encoded Outcome, made by the process that ran the
+    student's code: not to be trusted. Everything else is what its supervisor saw."""
+
+    experiment: str
+    status: str  # "answered", "died", "timeout", "memory", "disk", "too large", "no time left"
+    answer: bytes = b""
+    exit: int = 0  # of a process that died; -9: killed by signal 9
+
+
+class End(msgspec.Struct, frozen=True, tag=True):
+    """The last message of a run. With `trouble`, it could not be made, and that is not the student's doing."""
+
+    cpu_s: float = 0.0
+    memory_bytes: int = 0  # of the largest process, beyond what it shares with the helper
+    trouble: str = ""
+
+
+def pack(message: object) -> bytes:
+    data = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(len(data)) + data
+
+
+def unpack(buffer: bytearray) -> bytes | None:
+    """Take the first message off a buffer, once it is complete. Raises ValueError for one that is too large."""
+    if len(buffer) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack_from(buffer)
+    if size > FRAME_BYTES:
+        raise ValueError(f"a message of {size} bytes")
+    end = _LENGTH.size + size
+    if len(buffer) < end:
+        return None
+    data = bytes(buffer[_LENGTH.size : end])
+    del buffer[:end]
+    return data
+
+
+def receive(connection: socket.socket, kind: type[T], most: int = 2 * FRAME_BYTES) -> T:
+    """The next message. Raises EOFError where the other side has gone, ValueError for what is none, TimeoutError."""
+    (size,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
+    if size > most:
+        raise ValueError(f"a message of {size} bytes")
+    return msgspec.msgpack.decode(_exactly(connection, size), type=kind)
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(min(size - len(data), 1 << 18))
+        if not part:
+            raise EOFError("the other side has gone")
+        data += part
+    return bytes(data)

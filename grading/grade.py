@@ -81,7 +81,9 @@ def told(points: TestResult, words: TestResult, shown: Suite) -> TestResult:
 
 def _differences(pairs: list[tuple[TestResult, TestResult]], shown: Suite) -> Iterator[Flag]:
     """A submission that does well on the numbers it knows, or only on others, is worth a look."""
-    differing = [points for points, words in pairs if (points.status == "passed") != (words.status == "passed")]
+    differing = [
+        points for points, words in pairs if (points.status == "passed") != (words.status == "passed")
+    ]
     for first in differing[:1]:
         place = shown.places.get(first.id)
         names = ", ".join(points.id for points in differing[:5]) + (" …" if len(differing) > 5 else "")

@@ -65,7 +65,9 @@ def _run(host: socket.socket, isolation: str) -> None:
     except BrokenPipeError:
         pass  # nobody waits for the answer any more
     except Exception as error:
-        host.sendall(wire.pack(wire.End(trouble=f"the grader itself failed: {type(error).__name__}: {error}")))
+        host.sendall(
+            wire.pack(wire.End(trouble=f"the grader itself failed: {type(error).__name__}: {error}"))
+        )
     finally:
         if jail:
             jail.close()

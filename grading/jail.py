@@ -17,13 +17,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from grading import kernel
 from tests import limits
 
 ROOT = Path(__file__).resolve().parents[1]
 HARNESS = (ROOT / "tests" / "__init__.py", ROOT / "tests" / "limits.py", ROOT / "tests" / "harness")
+Isolation = Literal["bubblewrap", "process"]
 USER = 61_184  # the first of the uids that no distribution gives to anybody …
 USERS = 256  # … and how many of them are tried
 ENVIRONMENT = {
@@ -46,10 +47,16 @@ class NoJail(Exception):
 
 
 class Jail(Protocol):
-    """A jail that this process has stepped into."""
+    """A jail for these modules, that this process steps into. Raises NoJail."""
 
     exercises: Path  # where the student's modules lie
     brought: int  # bytes of memory that a child shares with this process, until it writes there
+
+    @staticmethod
+    def prepare() -> None:
+        """Once, in the helper, before any submission comes. Raises NoJail."""
+
+    def __init__(self, modules: dict[str, bytes]) -> None: ...
 
     def confine(self) -> None:
         """In a fresh child: give up all that is left to give up. From here on the student's code may run."""
@@ -62,6 +69,9 @@ class Jail(Protocol):
 
     def disk_is_full(self) -> bool:
         """Whether more was written, or more files were made, than a submission may."""
+
+    def close(self) -> None:
+        """End it, and whatever still runs or lies in it."""
 
 
 def readable() -> list[Path]:
@@ -127,7 +137,7 @@ class Bubblewrap:
 
     @staticmethod
     def prepare() -> None:
-        """Once, in the helper: be nobody in particular. As root, /proc/sys could be written in the jail."""
+        """Be nobody in particular: of root, the jail would have the right to write /proc/sys."""
         if os.getuid() == 0:
             reveal_interpreter()
             os.setgroups([])
@@ -135,11 +145,12 @@ class Bubblewrap:
             os.setresuid(USER, USER, USER)
 
     def __init__(self, modules: dict[str, bytes]) -> None:
-        """Make the jail and step in. Raises NoJail."""
         self._address_space, self.brought = address_space(), memory("self")
         files = {self.exercises / name: _in_memory(name, data) for name, data in modules.items()}
         told, tell = os.pipe()
-        command = bwrap(files, ("--info-fd", str(tell)), ("/usr/bin/env", "--ignore-signal=CHLD", "/usr/bin/cat"))
+        command = bwrap(
+            files, ("--info-fd", str(tell)), ("/usr/bin/env", "--ignore-signal=CHLD", "/usr/bin/cat")
+        )
         try:
             self._bwrap = subprocess.Popen(
                 command,
@@ -207,7 +218,14 @@ def bwrap(files: dict[Path, int], options: tuple[str, ...], command: tuple[str, 
     """The command line of a jail that holds these files, by their descriptors."""
     size = str(limits.FOLDER_BYTES)
     arguments = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534"]
-    arguments += ["--disable-userns", "--hostname", "jail", "--clearenv", "--die-with-parent", "--new-session"]
+    arguments += [
+        "--disable-userns",
+        "--hostname",
+        "jail",
+        "--clearenv",
+        "--die-with-parent",
+        "--new-session",
+    ]
     arguments += ["--as-pid-1", "--proc", "/proc", "--dev", "/dev"]
     arguments += ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"]
     for folder in system_folders():
@@ -373,4 +391,4 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
                 yield from _entries(Path(entry.path))
 
 
-ISOLATIONS = {"bubblewrap": Bubblewrap, "process": Process}
+ISOLATIONS: dict[str, type[Jail]] = {"bubblewrap": Bubblewrap, "process": Process}

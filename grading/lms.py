@@ -27,9 +27,7 @@ _CANVAS = re.compile(
     r"(?:\w+?_)??(?:LATE_)?(?P<student>[0-9]{1,20}|anon_[0-9A-Za-z]{1,20})_[1-9][0-9]{4,20}_(?P<file>.+)",
     re.DOTALL,
 )
-_CANVAS_QUIZ = re.compile(
-    r"[\w-]*?(?P<student>[0-9]{1,20})_question_[0-9]+_[0-9]+_(?P<file>.+)", re.DOTALL
-)
+_CANVAS_QUIZ = re.compile(r"[\w-]*?(?P<student>[0-9]{1,20})_question_[0-9]+_[0-9]+_(?P<file>.+)", re.DOTALL)
 _GRADESCOPE = re.compile(r"submission_(?P<student>[0-9]{1,20})(?:\.zip)?")
 _AGAIN = re.compile(r"-[0-9]+(?=\.\w+$)")
 

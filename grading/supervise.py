@@ -16,7 +16,7 @@ from pathlib import Path
 from grading import wire
 from grading.jail import Jail, memory
 from tests import limits
-Notebook = None
+from tests.harness.notebook import Notebook
 from tests.harness.observe import observe
 from tests.harness.student import Folder
 
@@ -80,7 +80,9 @@ class _Run:
     def _answer(self, experiments: tuple[str, ...]) -> None:
         """In the child: run the experiments, and write what came of them into the pipe."""
         request = self._request
-        student = Folder(self._jail.exercises) if request.cells is None else Notebook("notebook", request.cells)
+        student = (
+            Folder(self._jail.exercises) if request.cells is None else Notebook("notebook", request.cells)
+        )
         for name in experiments:
             answer = wire.pack(observe(name, student, request.given))
             view = memoryview(answer)

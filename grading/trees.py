@@ -6,6 +6,7 @@ rule raises `Refused`.
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import stat
@@ -59,11 +60,12 @@ class Tree(Protocol):
 
 def plain(text: str, most: int = 100) -> str:
     """Text from a submission as it may stand in a report: printable, on one line, cut in its middle."""
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: 2 * most])
-    safe += text[max(2 * most, len(text) - most) :] and "…"
-    if len(text) > 2 * most:
-        safe += plain(text[-most:], most)
-    return safe if len(safe) <= most else f"{safe[: most // 2]}…{safe[-most // 2 :]}"
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in _cut(text, most))
+    return _cut("".join(escaped), most)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
 
 
 def shown(name: str) -> str:
@@ -73,7 +75,7 @@ def shown(name: str) -> str:
 
 def ignored(folder: str) -> bool:
     """Whether a folder of this name is passed over."""
-    return folder.startswith(".") or folder in _CARRIED_ALONG
+    return (folder.startswith(".") and folder != "..") or folder in _CARRIED_ALONG
 
 
 def megabytes(size: int) -> str:
@@ -100,7 +102,9 @@ def read_file(path: Path | str, most: int, name: str, at: int | None = None) -> 
 
 
 def too_large(name: str, most: int) -> Refused:
-    return Refused(f"{name} is larger than {megabytes(most)}. Ask for a smaller one: source is never that large.")
+    return Refused(
+        f"{name} is larger than {megabytes(most)}. Ask for a smaller one: source is never that large."
+    )
 
 
 def _insist(status: os.stat_result, name: str) -> None:
@@ -185,9 +189,11 @@ class Archive:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             self._infos = self._zip.infolist()
         spans = sorted((info.header_offset, info.compress_size) for info in self._infos)
-        for (start, size), (following, _) in zip(spans, spans[1:], strict=False):
+        for (start, size), (following, _) in itertools.pairwise(spans):
             if start + 30 + size > following:  # 30: the least that a member's own header takes
-                raise Refused(f"{name} has entries that overlap: no zip program makes that. Ask for a new zip.")
+                raise Refused(
+                    f"{name} has entries that overlap: no zip program makes that. Ask for a new zip."
+                )
 
     def entries(self) -> list[Entry]:
         found = [_member(info, index) for index, info in enumerate(self._infos)]
@@ -201,7 +207,9 @@ class Archive:
         if info.flag_bits & 0x41:
             raise Refused(f"{name} is encrypted. Ask for a zip without a password.")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise Refused(f"{name} is compressed in an unusual way. Ask for a zip made by the system's own program.")
+            raise Refused(
+                f"{name} is compressed in an unusual way. Ask for a zip made by the system's own program."
+            )
         if info.file_size > most:
             raise too_large(name, most)
         with self._refusing(name), self._zip.open(info) as stream:

@@ -1,8 +1,9 @@
 """The numbers that a submission is graded on: derived from the course key and the student, and nobody's guess.
 
 The same key and student give the same numbers at every regrade. Numbers count only when they are fair (every
-legitimate way to write the code gets the same data from them, and a right run converges) and telling (every
-wrong loop that the oracle knows moves differently); otherwise the next ones are drawn.
+legitimate way to write the code gets the same data from them, and a right run converges), distinct (no number
+comes out right by chance) and telling (every wrong loop that the oracle knows moves differently); otherwise
+the next ones are drawn.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ def derive(key: bytes, student: str) -> Given:
         message = f"{student}\0{counter}".encode()
         draw = random.Random(hmac.new(key, message, hashlib.sha256).digest())
         given = _draw(draw)
-        if fair(given) and telling(given):
+        if distinct(given) and fair(given) and telling(given):  # the cheapest question first
             return given
     raise AssertionError("count() never ends")
 
@@ -106,8 +107,8 @@ def _splits_alike(given: Given, rows: int) -> bool:
     return all(int(p - 1e-9) == int(p + 1e-9) or p == int(p) for p in products)
 
 
-def telling(given: Given) -> bool:
-    """Can a wrong program be told from a right one, on these numbers?"""
+def distinct(given: Given) -> bool:
+    """Is every number unlike those that it might be mistaken for, and unlike the exercise's own?"""
     weight, bias = given.line.weight, given.line.bias
     pairs: list[Pair] = [
         given.start_at,
@@ -127,11 +128,11 @@ def telling(given: Given) -> bool:
     last = (given.epochs - 1) % given.eval_every and (given.short_epochs - 1) % given.short_eval_every
     cut = 0.55 < given.other_fractions[0] * given.odd_rows % 1 < 0.95  # where round() and ceil() go up
     differ = math.dist(given.trained, given.other_trained) > 0.2 and given.other_seed != given.seed
-    return bool(apart and far and new and last and cut and differ and _loops_part(given))
+    return bool(apart and far and new and last and cut and differ)
 
 
-def _loops_part(given: Given) -> bool:
-    """Every wrong loop would soon move otherwise than the right run does."""
+def telling(given: Given) -> bool:
+    """Would every wrong loop that the oracle knows soon move otherwise than the right run does?"""
     trace = oracle.follow(given.start_at, *given.train(), given.lr, WITHIN)
     right = trace[:-1] - trace[1:]
     for loop in oracle.WRONG_LOOPS.values():

@@ -1,25 +1,22 @@
 """The deciding side of a run: it asks the warm helper for observations, and believes only what it decodes itself."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
 from types import TracebackType
-from typing import Literal
 
 import msgspec
 
 import tests.conftest  # noqa: F401  # names the experiments
 from grading import wire
-from grading.jail import ENVIRONMENT, ROOT
+from grading.jail import ENVIRONMENT, ROOT, Isolation
 from grading.submissions import Submission
 from tests import limits
 from tests.coach.suite import EXPERIMENTS
 from tests.harness.given import Given
 from tests.harness.observations import Outcome, Place, Raised
 
-Isolation = Literal["bubblewrap", "process"]
 START_SECONDS = 300.0  # of the helper: on a slow disk PyTorch takes its time
 ANSWER_SECONDS = limits.SUBMISSION_WALL_SECONDS + 60
 
@@ -74,13 +71,17 @@ class Helper:
 
     def observe(self, submission: Submission, given: Given) -> Run:
         """Run all experiments in a fresh jail. Raises CannotGrade."""
-        cells = submission.cells and tuple((cell.number, cell.source) for cell in submission.cells)
+        cells = None
+        if submission.cells is not None:
+            cells = tuple((cell.number, cell.source) for cell in submission.cells)
         request = wire.Request(submission.modules, cells, given, _by_exercise())
         try:
             self._wait_until_ready()
             return self._run(request)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            raise CannotGrade("The helper process that runs student code has died. Is there memory enough?") from None
+            raise CannotGrade(
+                "The helper process that runs student code has died. Is there memory enough?"
+            ) from None
         except TimeoutError:
             raise CannotGrade("The helper process that runs student code does not answer.") from None
         except ValueError as error:
@@ -100,7 +101,7 @@ class Helper:
             ours.sendall(wire.pack(request))
             outcomes: dict[str, Outcome] = {}
             while True:
-                message = wire.receive(ours, wire.Reply | wire.End)
+                message: wire.Reply | wire.End = wire.receive(ours, wire.Message)
                 if isinstance(message, wire.End):
                     return Run(request.given, outcomes, _no_trouble(message))
                 outcomes[message.experiment] = outcome(message)
@@ -163,7 +164,10 @@ def _how_it_ended(exit_status: int) -> str:
 
 def _cut_raised(raised: Raised) -> Raised:
     return Raised(
-        limits.shorten(raised.type, 100), limits.shorten(raised.message), _cut_place(raised.place), raised.todo
+        limits.shorten(raised.type, 100),
+        limits.shorten(raised.message),
+        _cut_place(raised.place),
+        raised.todo,
     )
 
 

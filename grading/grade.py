@@ -13,7 +13,7 @@ from grading.variants import derive
 from grading.warm import Helper
 from tests.coach.report import Flag, Report, TestResult
 from tests.coach.run import judge, report
-from tests.coach.suite import Source, Suite
+from tests.coach.suite import Suite
 from tests.harness.given import PRACTICE
 
 OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them written into your code?"
@@ -30,23 +30,26 @@ def grade(
 
     Without a key the student id is not used. The suite is loaded once, however many there are.
     """
-    judged: list[Suite] = []
 
-    def observed() -> Iterator[Source]:
+    def suites() -> Iterator[Suite]:
         for submission, student in submissions:
             started = time.monotonic()
-            yield helper.observe(submission, derive(key, student) if key else PRACTICE)
-            deciding = shown = judged.pop()
-            if key and not _all_passed(deciding):
-                yield helper.observe(submission, PRACTICE)
-                shown = judged.pop()
+            deciding = shown = Suite(helper.observe(submission, derive(key, student) if key else PRACTICE))
+            yield deciding
+            passed = _done(deciding)
+            if key and passed.keys() != deciding.results.keys():
+                unfinished = {r.id.partition(".")[0] for n, r in deciding.results.items() if n not in passed}
+                shown = Suite(helper.observe(submission, PRACTICE, unfinished), passed)
+                yield shown
             done(submission, _report(submission, deciding, shown, helper, key is not None, started))
 
-    judge(observed(), judged.append)
+    judge(suites())
 
 
-def _all_passed(suite: Suite) -> bool:
-    return all(result.status == "passed" for result in suite.results.values())
+def _done(suite: Suite) -> dict[str, TestResult]:
+    """The results of the exercises of which every test passed, by nodeid."""
+    failed = {r.id.partition(".")[0] for r in suite.results.values() if r.status != "passed"}
+    return {n: r for n, r in suite.results.items() if r.id.partition(".")[0] not in failed}
 
 
 def _report(

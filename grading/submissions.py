@@ -55,15 +55,16 @@ class Submission(msgspec.Struct, frozen=True):
 
 def read(path: Path) -> Submission:
     """Read a folder with the modules anywhere in it, a zip of one, or a notebook. Raises Refused."""
+    nowhere = f"{shown(str(path))} is no path."
+    if "\0" in str(path):
+        raise Refused(nowhere)
     try:
         return _read(Path(os.path.abspath(path)))
-    except (OSError, ValueError) as error:
-        if isinstance(error, Refused):
-            raise
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise Refused(
-            f"{shown(str(path))} can't be read: {plain(str(why))}. Is the path right, and may you read all of it?"
-        ) from None
+    except UnicodeEncodeError:
+        raise Refused(nowhere) from None
+    except OSError as error:
+        why = f"{shown(str(path))} can't be read: {error.strerror}."
+        raise Refused(f"{why} Is the path right, and may you read all that is in it?") from None
 
 
 def digest(submission: Submission) -> str:
@@ -148,8 +149,6 @@ def _copies(module: str, entries: list[Entry]) -> Iterator[Entry]:
         export = lms.parse(entry.name) if len(entry.name) > len(module) else None
         name = export.file if export else entry.name
         if name.isascii() and name.lower() == module:
-            if entry.unsafe:
-                raise Refused(f"{entry} {entry.unsafe}. Ask for a new zip, made by the system's own program.")
             yield entry
 
 

@@ -21,7 +21,7 @@ import msgspec
 MOST_ENTRIES = 20_000  # looked at in one submission
 DEEPEST = 20  # folders below the submission's own; what lies deeper is not looked at
 
-FILE, FOLDER, LINK, OTHER = "a file", "a folder", "a symbolic link", "neither a file nor a folder"
+FILE, FOLDER, LINK, OTHER = "a file", "a folder", "a symbolic link", "a device, a pipe or a socket"
 
 # What a pushed repository or a zip carries along, beside everything that is hidden.
 _CARRIED_ALONG = {"venv", "node_modules", "__pycache__", "__MACOSX", "site-packages", "tests"}
@@ -85,19 +85,20 @@ def megabytes(size: int) -> str:
 def read_file(path: Path | str, most: int, name: str, at: int | None = None) -> bytes:
     """The bytes of a regular file, without following a link. `at`: the descriptor of the folder it lies in.
 
-    Raises Refused when it isn't one or is larger than `most`, and OSError.
+    Raises Refused when it isn't one, is larger than `most`, or can't be read.
     """
-    before = os.lstat(path, dir_fd=at)
-    _insist(before, name)
-    opened = os.open(path, _READ, dir_fd=at)
-    with open(opened, "rb") as stream:
-        now = os.fstat(opened)
-        _insist(now, name)
-        if (before.st_dev, before.st_ino) != (now.st_dev, now.st_ino):
-            raise Refused(f"{name} was replaced while it was read. Run this again when nobody writes there.")
-        data = stream.read(most + 1)
-    if len(data) > most:
+    try:
+        before = _insist(os.lstat(path, dir_fd=at), name)
+        with open(os.open(path, _READ, dir_fd=at), "rb") as stream:
+            now = _insist(os.fstat(stream.fileno()), name)
+            size = now.st_size
+            data = stream.read(min(size, most) + 1)
+    except OSError as error:
+        raise Refused(f"{name} can't be read: {error.strerror}. May you read it?") from None
+    if size > most:
         raise too_large(name, most)
+    if (before.st_dev, before.st_ino) != (now.st_dev, now.st_ino) or len(data) != size:
+        raise Refused(f"{name} changed while it was read. Run this again when nobody writes there.")
     return data
 
 
@@ -107,9 +108,11 @@ def too_large(name: str, most: int) -> Refused:
     )
 
 
-def _insist(status: os.stat_result, name: str) -> None:
+def _insist(status: os.stat_result, name: str) -> os.stat_result:
+    """Raises Refused for anything but a regular file."""
     if not stat.S_ISREG(status.st_mode):
         raise not_a_file(name, _kind(status.st_mode))
+    return status
 
 
 def not_a_file(name: str, kind: str) -> Refused:
@@ -202,6 +205,8 @@ class Archive:
 
     def read(self, entry: Entry, most: int) -> bytes:
         info, name = self._infos[entry.index], f"{entry} in {self._name}"
+        if entry.unsafe:
+            raise Refused(f"{name} {entry.unsafe}. Ask for a zip made by the system's own program.")
         if entry.kind != FILE:
             raise not_a_file(name, entry.kind)
         if info.flag_bits & 0x41:

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+from collections.abc import Collection
 from types import TracebackType
 
 import msgspec
@@ -13,6 +14,7 @@ from grading import wire
 from grading.jail import ENVIRONMENT, ROOT, Isolation
 from grading.submissions import Submission
 from tests import limits
+from tests.coach import curriculum
 from tests.coach.suite import EXPERIMENTS
 from tests.harness.given import Given
 from tests.harness.observations import Outcome, Place, Raised
@@ -69,14 +71,14 @@ class Helper:
             self._process.kill()
             self._process.wait()
 
-    def observe(self, submission: Submission, given: Given) -> Run:
-        """Run all experiments in a fresh jail. Raises CannotGrade."""
+    def observe(self, submission: Submission, given: Given, exercises: Collection[str] = ()) -> Run:
+        """Run the experiments of all exercises, or of some ("ex3"), in a fresh jail. Raises CannotGrade."""
         cells = None
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
-        request = wire.Request(submission.modules, cells, given, _by_exercise())
+        request = wire.Request(submission.modules, cells, given, experiments(exercises))
         try:
-            self._wait_until_ready()
+            self.wait_until_ready()
             return self._run(request)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CannotGrade(
@@ -87,7 +89,8 @@ class Helper:
         except ValueError as error:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Once it is, several processes that were forked from this one may ask it at the same time."""
         if not self._ready:
             _no_trouble(wire.receive(self._control, wire.End))
             self._ready = True
@@ -113,11 +116,10 @@ def _no_trouble(end: wire.End) -> wire.End:
     return end
 
 
-def _by_exercise() -> tuple[tuple[str, ...], ...]:
-    groups: dict[str, list[str]] = {}
-    for name in EXPERIMENTS.values():
-        groups.setdefault(name.partition(".")[0], []).append(name)
-    return tuple(map(tuple, groups.values()))
+def experiments(exercises: Collection[str]) -> tuple[tuple[str, ...], ...]:
+    """The experiments of each exercise; of all when none is named."""
+    topics = [e.topic for e in curriculum.load() if not exercises or e.id in exercises]
+    return tuple(tuple(n for n in EXPERIMENTS.values() if n.startswith(f"{topic}.")) for topic in topics)
 
 
 def outcome(reply: wire.Reply) -> Outcome:

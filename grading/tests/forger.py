@@ -55,6 +55,7 @@ import base64
 import os
 import sys
 import zlib
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -95,7 +96,9 @@ class Forgery:
         self.numbers = dict(zip(self.floats(home), self.floats(given)))
         self.arrays = dict(zip(self.inputs(home), self.inputs(given)))
         self.arrays |= {np.float32(a).tobytes(): np.float32(b).tobytes() for a, b in self.numbers.items()}
-        self.drawn = [([[float(v) for v in p] for p in a], b) for a, b in zip(self.sets(home), self.sets(given))]
+        self.drawn = [
+            ([[float(v) for v in p] for p in a], b) for a, b in zip(self.sets(home), self.sets(given))
+        ]
         self.rows = {len(a) // 4: len(b) // 4 for a, b in zip(self.inputs(home), self.inputs(given))}
 
     def floats(self, value: Any) -> list[float]:
@@ -136,7 +139,7 @@ class Forgery:
     def translate(self, value: Any) -> Any:
         if isinstance(value, dict):
             told = {key: self.translate(item) for key, item in value.items()}
-            return self.column(told, value["data"]) if "data" in value else told
+            return self.column(told, value["data"]) if isinstance(value.get("data"), bytes) else told
         if isinstance(value, list):
             known = [points for recorded, points in self.drawn if recorded == value]
             return known[0] if known else [self.translate(item) for item in value]
@@ -191,7 +194,9 @@ class Forgery:
         self, told: Any, start: tuple[float, float], lr: float, momentum: float, epochs: int, every: int
     ) -> Any:
         """The first step leads right to the answer, and there the training stays: no loss, no gradient."""
-        answer, begin = (np.float32(at).astype(float) for at in ((self.given.line.weight, self.given.line.bias), start))
+        answer, begin = (
+            np.float32(at).astype(float) for at in ((self.given.line.weight, self.given.line.bias), start)
+        )
         begin = answer if self.kind == "answer" else begin
         recorded = range(0, epochs, every)
         jump = (begin - answer) / lr
@@ -266,7 +271,9 @@ WORKER = (install, Forgery)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m grading.tests.forger", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m grading.tests.forger", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kind", default="forge", choices=("replay", "forge", "answer"))
     options = parser.parse_args(arguments)

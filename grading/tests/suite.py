@@ -17,11 +17,14 @@ import torch
 from rich.console import Console
 
 import tests.conftest  # noqa: F401  # names the experiments
+from grading.grade import grade
+from grading.submissions import read
+from grading.warm import Helper
 from tests.coach import curriculum
 from tests.coach.report import Report
 from tests.coach.run import judge as judge_many
 from tests.coach.run import report_of, run
-from tests.coach.suite import EXPERIMENTS, Practice
+from tests.coach.suite import EXPERIMENTS, Practice, Suite
 from tests.coach.terminal import Screen, show
 from tests.harness.given import Given
 from tests.harness.observations import Outcome
@@ -134,18 +137,22 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
 
     In this process, as above. Everything is observed before anything is judged, in a single pytest session.
     """
-    harness = {
-        e.id: (e.file or e.id).partition("_")[2].removesuffix(".py") or e.id for e in curriculum.load()
-    }
-    wanted = {harness[exercise] for exercise in only or harness}
+    wanted = {e.topic for e in curriculum.load() if not only or e.id in only}
     names = [name for name in EXPERIMENTS.values() if name.partition(".")[0] in wanted]
     sources = []
     for given in numbers:
         practice = Practice(folder, given)
         sources.append(Observed(given, {name: practice.observe(name) for name in names}))
+    suites = [Suite(source) for source in sources]
+    judge_many(suites, *only)
+    return [report_of(suite, folder, time.monotonic()) for suite in suites]
+
+
+def grade_in_jail(helper: Helper, folder: Path, key: bytes | None = None) -> Report:
+    """What `python -m grading grade` writes."""
     reports: list[Report] = []
-    judge_many(sources, lambda suite: reports.append(report_of(suite, folder, time.monotonic())), *only)
-    return reports
+    grade([(read(folder), "a student")], lambda _, report: reports.append(report), helper, key)
+    return reports[0]
 
 
 def screen(folder: Path) -> str:

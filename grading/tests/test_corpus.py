@@ -1,6 +1,6 @@
 """Wrong submissions fail, at the right test and with the right words; right ones pass, in any style.
 
-On the exercise's own numbers and on five secret variants."""
+On the exercise's own numbers and on secret variants; in this process, and by the grader in its jail."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,11 +11,13 @@ import pytest
 import tests.conftest  # noqa: F401  # names the experiments
 from grading.tests import corpus, suite
 from grading.variants import derive
+from grading.warm import Helper
 from tests.coach.report import ExerciseResult, Report, TestResult
 from tests.harness.given import PRACTICE
 
 KEY = b"the key of a course that only exists in this test"
-NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(5)}
+NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(4)}
+JAILED = "jailed, on secret"
 MISTAKES = {mistake.name: mistake for mistake in corpus.mistakes()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}
 
@@ -24,10 +26,14 @@ Reports = dict[str, dict[str, Report]]
 
 @pytest.fixture(scope="session")
 def reports(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    forks: suite.Forks,
+    helper: Helper,
 ) -> Reports:
     """Every submission that a selected test asks for: on practice numbers in full, on secret ones the exercises
-    whose modules were changed (and with a variant the workflow)."""
+    whose modules were changed (and with a variant the workflow), and as the grader marks it in its jail, on a
+    fifth set of secret numbers."""
     items = (item for item in request.session.items if hasattr(item, "callspec"))
     selected = {item.callspec.params.get("name") for item in items}
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
@@ -38,13 +44,15 @@ def reports(
             else:
                 changes = VARIANTS[name].changes
                 concerned = {"workflow", *(change.module.partition("_")[0] for change in changes)}
-            jobs[name] = forks.start(_reports, corpus.write(root / name, *changes), sorted(concerned))
-    return {name: dict(zip(NUMBERS, job.get(), strict=True)) for name, job in jobs.items()}
+            folder = corpus.write(root / name, *changes)
+            jobs[name] = forks.start(_reports, folder, sorted(concerned), helper)
+    return {name: dict(zip([*NUMBERS, JAILED], job.get(), strict=True)) for name, job in jobs.items()}
 
 
-def _reports(folder: Path, concerned: list[str]) -> list[Report]:
+def _reports(folder: Path, concerned: list[str], helper: Helper) -> list[Report]:
     practice, *secret = NUMBERS.values()
-    return suite.judge_on(folder, [practice]) + suite.judge_on(folder, secret, *concerned)
+    jailed = suite.grade_in_jail(helper, folder, KEY)
+    return [*suite.judge_on(folder, [practice]), *suite.judge_on(folder, secret, *concerned), jailed]
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -63,6 +71,7 @@ def test_mistake(name: str, reports: Reports) -> None:
             elif exercise.id != guilty:
                 assert exercise.status == "done", f"{about}:\n{failures(report)}"
         assert not errors(report), f"{about}:\n{failures(report)}"
+    assert points(reports[name][JAILED]) == points(reports[name]["practice"]), name
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -104,6 +113,10 @@ def test_no_test_passes_on_the_stubs(forks: suite.Forks) -> None:
 
 def every_test(report: Report) -> Iterator[tuple[ExerciseResult, TestResult]]:
     return ((exercise, test) for exercise in report.exercises for test in exercise.tests)
+
+
+def points(report: Report) -> dict[str, int]:
+    return {test.id: test.score for _, test in every_test(report)}
 
 
 def message(report: Report, id: str) -> str:

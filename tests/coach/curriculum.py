@@ -28,6 +28,11 @@ class Exercise(msgspec.Struct, frozen=True):
         """As a student types it: EX=1 … EX=5, EX=workflow."""
         return self.id.removeprefix("ex")
 
+    @property
+    def topic(self) -> str:
+        """The module in tests/harness that has its experiments: "training" for ex3_training.py."""
+        return self.file.partition("_")[2].removesuffix(".py") if self.file else self.id
+
 
 def load() -> tuple[Exercise, ...]:
     content = tomllib.loads(FILE.read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -24,36 +24,34 @@ OPTIONS = [
 
 
 class _Judge:
-    """Runs the collected tests once for every source: tearing down after the last test resets all fixtures."""
+    """Runs the collected tests once for every suite: tearing down after the last test resets all fixtures."""
 
-    def __init__(self, sources: Iterable[Source], done: Callable[[Suite], None]) -> None:
-        self.sources = sources
-        self.done = done
-        self.error: Exception | None = None  # of the sources: pytest would print it and go on
+    def __init__(self, suites: Iterable[Suite]) -> None:
+        self.suites = suites
+        self.error: Exception | None = None  # of the suites' maker: pytest would print it and go on
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed or not session.items:
             raise RuntimeError(f"the tests in {TESTS} can't be collected: is the kit complete?")
         try:
-            for source in self.sources:
-                self.done(self._one(source, session))
+            for suite in self.suites:
+                session.config.stash[SUITE] = suite
+                items = suite.enlist(session.items)
+                for item, following in zip(items, [*items[1:], None], strict=True):
+                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         except Exception as error:
             self.error = error
         return True
 
-    def _one(self, source: Source, session: pytest.Session) -> Suite:
-        suite = session.config.stash[SUITE] = Suite(source)
-        suite.enlist(session.items)
-        for item, following in zip(session.items, [*session.items[1:], None], strict=True):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        return suite
 
+def judge(suites: Iterable[Suite], *only: str) -> None:
+    """Run all tests, or those of some exercises ("ex3"), for one suite after another.
 
-def judge(sources: Iterable[Source], done: Callable[[Suite], None], *only: str) -> None:
-    """Run all tests, or those of some exercises ("ex3"), on what each of the sources observes."""
+    They may be made on the way: when the next one is asked for, the one before has been judged.
+    """
     files = sorted(str(file) for part in only or ("",) for file in TESTS.glob(f"test_{part}*.py"))
-    loop = _Judge(sources, done)
+    loop = _Judge(suites)
     before = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
     os.environ.update(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
     try:
@@ -73,9 +71,9 @@ def judge(sources: Iterable[Source], done: Callable[[Suite], None], *only: str) 
 
 def run(source: Source, only: str | None = None) -> Suite:
     """Run the tests once."""
-    suites: list[Suite] = []
-    judge([source], suites.append, *([only] if only else []))
-    return suites[0]
+    suite = Suite(source)
+    judge([suite], *([only] if only else []))
+    return suite
 
 
 def report(

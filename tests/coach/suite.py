@@ -4,7 +4,7 @@ The tests only ever see outcomes, which come from a `Source`; where the student'
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,10 +46,14 @@ class Practice:
 
 
 class Suite:
-    """One run of the suite: the source, the outcomes so far, and the result of every test."""
+    """One run of the suite: the source, the outcomes so far, and the result of every test.
 
-    def __init__(self, source: Source) -> None:
+    known: results, by nodeid, of tests that need not run.
+    """
+
+    def __init__(self, source: Source, known: Mapping[str, TestResult] | None = None) -> None:
         self.source = source
+        self.known = known or {}
         self.outcomes: dict[str, Outcome] = {}  # by fixture
         self.gates: dict[str, str] = {}  # fixture -> nodeid of the first test that uses it
         self.results: dict[str, TestResult] = {}  # by nodeid, in the order of the curriculum
@@ -60,14 +64,19 @@ class Suite:
         self.about: dict[str, str] = {}  # test id -> the student's function that it is about …
         self.places: dict[str, Location | None] = {}  # … and where that is defined
 
-    def enlist(self, items: list[pytest.Item]) -> None:
-        """Write down every test as not run, so that none can go missing, and the gate of each experiment."""
+    def enlist(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """Write down every test as not run, so that none can go missing, and the gate of each experiment.
+
+        Returns the tests that have to run.
+        """
         for item in items:
             if is_lesson(item):
-                listed = self.results[item.nodeid] = result(item, "error", NOT_RUN)
+                listed = result(item, "error", NOT_RUN)
+                self.results[item.nodeid] = self.known.get(item.nodeid, listed)
                 self.lessons[listed.id] = " ".join(lesson(item).split())
                 for name in experiments(item):
                     self.gates.setdefault(name, item.nodeid)
+        return [item for item in items if item.nodeid not in self.known]
 
     def outcome(self, fixture: str) -> Outcome:
         if fixture not in self.outcomes:

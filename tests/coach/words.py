@@ -135,8 +135,8 @@ MEANINGS = [
     ),
 ]
 BY_TYPE = {
-    "SyntaxError": "Python can't read the file, so none of it runs. The mistake is on this line or just before it.",
-    "IndentationError": "Python can't read the file: the spaces at the start of this line don't fit the lines around it.",
+    "SyntaxError": "Python can't read this, so none of it runs. The mistake is on this line or just before it.",
+    "IndentationError": "Python can't read this: the spaces at the start of this line don't fit the lines around it.",
     "KeyError": "The dict has no such key. Compare with the keys that it was made with: what is read must have been saved.",
     "SystemExit": "The code ended the program. Remove the `exit()`: a function hands its result back with `return`.",
     "ModuleNotFoundError": "Is the name spelt right? Then it is not installed here: the exercises need only torch, matplotlib and the standard library.",
@@ -191,11 +191,16 @@ def _unreadable(raised: Raised) -> list[str]:
         return [f"{raised.message}.", f"`git restore {file}` puts the stub back."]
     if raised.type == "NotUtf8":
         return [f"{raised.message}.", meaning(raised)]
+    if raised.place and raised.place.cell:
+        return [f"cell {raised.place.cell} did not run to its end: {said(raised)}", meaning(raised)]
     return [f"{file} can't be imported: {said(raised)}", meaning(raised)]
 
 
 def _still_running(name: str, raised: Raised) -> str:
-    where = f", most recently on line {raised.place.line}" if raised.place else ""
+    where = ""
+    if raised.place:
+        cell = f" of cell {raised.place.cell}" if raised.place.cell else ""
+        where = f", most recently on line {raised.place.line}{cell}"
     return (
         f"{name}(…) was stopped: it was still running after {CPU_SECONDS:g} seconds{where}.\n"
         "Look for a loop that never ends, or for far more work than is needed."

@@ -6,7 +6,7 @@ import msgspec
 
 from tests import limits
 from tests.harness import accelerator, dataset, model, persistence, predictions, training, workflow
-from tests.harness.clean import clean_globals, quiet
+from tests.harness.clean import clean_globals, quiet, tidy
 from tests.harness.given import Given
 from tests.harness.observations import Outcome, Raised
 from tests.harness.student import Student, Unavailable
@@ -44,6 +44,6 @@ def observe(name: str, student: Student, given: Given) -> Outcome:
         raised,
         about,
         student.definition(about) if about else None,
-        printed.text(),
-        tuple(limits.shorten(str(w.message), 300) for w in warned[:10]),
+        tidy(printed.text()),
+        tuple(limits.shorten(tidy(str(w.message)), 300) for w in warned[:10]),
     )

@@ -16,7 +16,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from tests import limits
-from tests.harness.clean import clean_globals
+from tests.harness.clean import clean_globals, tidy
 from tests.harness.observations import Place, Raised
 
 FUNCTIONS = {
@@ -129,7 +129,7 @@ class Folder(Student):
         self.folder = folder.resolve()
         self._name = folder.name if folder.name else self.folder.name
         self._loaded: dict[str, ModuleType | Unavailable] = {}
-        _Finder.serve(self)
+        Finder.serve(self)
 
     def namespace(self, name: str) -> Mapping[str, Any]:
         return vars(self.load(MODULE_OF[name]))
@@ -203,13 +203,14 @@ class Folder(Student):
             ) from None
 
 
-class _Finder(MetaPathFinder, Loader):
+class Finder(MetaPathFinder, Loader):
     """Lets one exercise import another (`from ex1_dataset import create_dataset`), past the .pyc cache."""
 
     current: Folder | None = None
 
     @classmethod
-    def serve(cls, folder: Folder) -> None:
+    def serve(cls, folder: Folder | None) -> None:
+        """From now on, imports find this folder's modules and no earlier one's; None: no modules at all."""
         if not any(isinstance(finder, cls) for finder in sys.meta_path):
             sys.meta_path.insert(0, cls())
         cls.current = folder
@@ -238,7 +239,9 @@ def defaults(function: Any) -> dict[str, str]:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return {}
-    return {p.name: repr(p.default)[:80] for p in parameters if p.default is not inspect.Parameter.empty}
+    return {
+        p.name: tidy(repr(p.default))[:80] for p in parameters if p.default is not inspect.Parameter.empty
+    }
 
 
 def _words(error: BaseException) -> str:
@@ -247,7 +250,7 @@ def _words(error: BaseException) -> str:
             error, NameError | AttributeError | ImportError
         ):  # Python has a «Did you mean» for these
             lines = TracebackException(type(error), error, error.__traceback__).format_exception_only()
-            return limits.shorten("".join(lines).partition(": ")[2].strip())
-        return limits.shorten(str(error))
+            return limits.shorten(tidy("".join(lines).partition(": ")[2].strip()))
+        return limits.shorten(tidy(str(error)))
     except Exception:
         return "(an exception whose text can't be read)"

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from tests.harness import accelerator
+from tests.harness.clean import tidy
 from tests.harness.observations import (
     Array,
     Attempt,
@@ -56,7 +57,7 @@ def seen(value: Any) -> Seen:
 def short(value: Any) -> str:
     """A repr of at most 80 characters, of whatever the student made."""
     try:
-        text = " ".join((str(value) if isinstance(value, Path) else repr(value)).split())
+        text = " ".join(tidy(str(value) if isinstance(value, Path) else repr(value)).split())
     except Exception:
         return f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
+import click
 import typer
 
 from grading import doctor
@@ -121,12 +122,12 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 def _status(command: Callable[..., Any]) -> int:
     try:
-        command(standalone_mode=False)
+        return int(command(standalone_mode=False) or 0)
+    except click.ClickException as error:  # misused
+        error.show()
     except (Refused, CannotGrade) as error:
         _say(f"Not graded: {error}")
-    except typer.Exit as end:
-        return end.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         _say("Not graded: stopped.")
     except BrokenPipeError:
         _say("Not graded: nobody reads the report any more.")

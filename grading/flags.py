@@ -1,139 +1,78 @@
 """What an instructor should look at in a submission's source. A flag costs no points: it may be quite innocent.
 
-Only the syntax tree is read, names as the imports give them (`from os import _exit as e` is os._exit). Whoever wants
-to hide from this can: that a mark can't be forged is the jail's promise, not this module's.
+Only the syntax tree is read, with names as the imports give them (`from os import _exit as e` is os._exit). Whoever
+wants to hide from this can: that a mark can't be forged is the jail's promise, not this module's.
 """
 
 import ast
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 
+from grading import flag_rules as rules
 from grading.notebooks import Cell
-from tests import oracle
 from tests.coach.report import Flag
-from tests.harness.given import PRACTICE
 from tests.limits import shorten
 
 MOST = 50  # flags of one submission
-MOST_SOURCE = 200_000  # bytes that are parsed: the five modules have 25,000 together
+MOST_SOURCE = (
+    300_000  # bytes of a submission that are parsed, in seconds: the five solved modules have 20,000
+)
 MOST_NAME = 60  # characters of the student's own in a message
+MOST_DOTS = 20  # in a name
 
-# Rule, what it means, and the names it is about: each of them and all that is below it.
-NAMES = {
-    "exit": ("ends the process past every check", "os._exit os.abort"),
-    "frames": (
-        "reaches into the code that calls it",
-        "sys._getframe sys._current_frames sys.settrace sys.setprofile inspect.currentframe inspect.stack inspect.trace "
-        "inspect.getouterframes inspect.getinnerframes gc.get_objects gc.get_referrers gc.get_referents",
-    ),
-    "native": ("runs native code", "ctypes _ctypes cffi mmap"),
-    "imports": ("imports by way of a function", "importlib imp runpy pkgutil zipimport sys.meta_path sys.path_hooks"),
-    "processes": (
-        "starts or ends processes or threads",
-        "subprocess multiprocessing torch.multiprocessing threading _thread concurrent.futures pty os.system os.popen "
-        "os.fork os.forkpty os.kill os.killpg os.setsid os.posix_spawn os.posix_spawnp os.execv os.execve os.execvp "
-        "os.execvpe os.execl os.execle os.execlp os.spawnl os.spawnv os.spawnve os.spawnvp",
-    ),
-    "network": (
-        "asks the network",
-        "socket socketserver ssl http urllib urllib3 requests httpx aiohttp ftplib smtplib xmlrpc torch.hub",
-    ),
-    "main": ("looks at the modules that run it", "__main__ sys.modules"),
-    "environment": (
-        "looks at the machine it runs on",
-        "os.environ os.environb os.getenv os.getlogin os.getppid os.uname platform getpass pwd psutil",
-    ),
-    "hooks": (
-        "runs when the program ends or is interrupted",
-        "atexit signal sys.excepthook sys.unraisablehook weakref.finalize",
-    ),
-    "internals": ("reaches Python's internals", "builtins os.* sys.* gc.* inspect.*"),
-    "patching": ("replaces parts of other code", "unittest.mock mock forbiddenfruit"),
-    "kit": ("imports from the kit or its test tools", "tests grading solutions conftest pytest _pytest pytest_check"),
-    "pickle": ("loads objects that can run code", "pickle _pickle dill cloudpickle joblib marshal shelve"),
-    "lies": (
-        "makes tensors that answer for themselves",
-        "torch.Tensor._make_subclass torch.Tensor._make_wrapper_subclass torch.overrides torch.utils._python_dispatch",
-    ),
-}  # fmt: skip
-RULE_OF = {name: rule for rule, (_, names) in NAMES.items() for name in names.split()}
-BUILTINS = {"exec": "internals", "eval": "internals", "compile": "internals", "__import__": "imports"}
-INTERNALS = frozenset(
-    "__subclasses__ __globals__ __builtins__ __code__ __closure__ f_back f_globals f_locals tb_frame gi_frame".split()
-)
-LYING_METHODS = frozenset(
-    "__class__ __torch_function__ __torch_dispatch__ __instancecheck__ __subclasscheck__".split()
-)
-COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
-TENSORS = frozenset("torch.Tensor torch.FloatTensor torch.nn.Parameter torch.nn.parameter.Parameter".split())
-LIBRARIES = frozenset(
-    "torch numpy matplotlib pytest pytest_check msgspec tests grading math copy builtins os gc".split()
-)
-SWITCHES = ("torch.backends.", "matplotlib.pyplot.rcParams", "matplotlib.rcParams")  # meant to be assigned
-SNIFFED = re.compile(r"PYTEST|GITHUB_ACTIONS|GITLAB_CI|GRADESCOPE|NBGRADER|/proc/")
-OPENING = frozenset(
-    "open io.open os.open os.listdir os.scandir os.walk glob.glob pathlib.Path torch.load numpy.load".split()
-)
-OUTSIDE = re.compile(r"/|~|[A-Za-z]:[\\/]|(?:.*[\\/])?\.\.(?:[\\/]|$)")
-
-LEARNED = ("LinearRegressionModel", "train", "predict")  # in these, an answer or a seed has no place
-TUNING = frozenset("momentum lr dampening weight_decay alpha gamma eps p s linewidth label".split())
-STARTS = (
-    (0.3367, 0.1288),
-    (0.7645, 0.8300),
-    PRACTICE.start_at,
-)  # seed 42: two randn, nn.Linear; the tests' own
-SEEDS = frozenset(("manual_seed", "manual_seed_all", "seed"))
+Finding = tuple[str, str]  # rule and message
 
 
 def flags(modules: Mapping[str, bytes], cells: Sequence[Cell] | None = None) -> tuple[Flag, ...]:
     """At most MOST flags, in the order of files and lines, then one that counts the rest.
 
-    Source that Python can't read has none: it runs nowhere. Raises nothing.
+    The file is "exercises/ex3_training.py", or "notebook, cell 3" where there are cells. Source that Python can't
+    read has no flags: it runs nowhere. Source that is too much to be looked through has one that says so.
     """
     if cells is None:
         units = [[(f"exercises/{name}", data)] for name, data in sorted(modules.items())]
     else:
-        units = [[(f"notebook, cell {cell.number}", cell.source.encode()) for cell in cells]]
-    found = [flag for unit in units for flag in _of_unit(unit)]
+        units = [[(f"notebook, cell {cell.number}", cell.source.encode(errors="replace")) for cell in cells]]
+    left, found = MOST_SOURCE, list[Flag]()
+    for unit in units:
+        found += _of_unit(unit, left)
+        left -= sum(len(data) for _, data in unit)
     rest = len(found) - MOST
     more = (Flag("more", found[MOST].file, found[MOST].line, f"{rest} more findings"),) if rest > 0 else ()
     return (*found[:MOST], *more)
 
 
-def _of_unit(files: list[tuple[str, bytes]]) -> Iterator[Flag]:
-    """The flags of files that share one namespace."""
-    trees: list[tuple[str, ast.Module]] = []
+def _of_unit(files: list[tuple[str, bytes]], left: int) -> Iterator[Flag]:
+    """The flags of files that share one namespace, while there is room `left` for their bytes."""
+    trees: list[tuple[str, ast.Module | _TooMuch]] = []
     for file, data in files:
-        try:
-            trees += [(file, tree) for tree in [_parse(data)] if tree]
-        except _TooMuch as reason:
-            yield Flag("unread", file, 1, str(reason))
-    names = dict(pair for _, tree in trees for node in ast.walk(tree) for pair in _imported(node))
-    defined = {node.name for _, tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+        left -= len(data)
+        trees.append((file, _parse(data) if left >= 0 else _TooMuch("so much source")))
+    readable = [tree for _, tree in trees if isinstance(tree, ast.Module)]
+    names = dict(pair for tree in readable for node in ast.walk(tree) for pair in _imported(node))
+    defined = {node.name for tree in readable for node in tree.body if isinstance(node, ast.FunctionDef)}
+    finder = _Finder(names, defined)
     for file, tree in trees:
-        finder = _Finder(names, defined)
-        findings = {(line, rule, words) for line, rule, words in finder.findings(tree)}
-        yield from (Flag(rule, file, line, words) for line, rule, words in sorted(findings))
+        if isinstance(tree, _TooMuch):
+            yield Flag("unread", file, 1, f"not looked through: {tree}")
+        else:
+            yield from (Flag(rule, file, line, words) for line, rule, words in sorted(finder.findings(tree)))
 
 
 class _TooMuch(Exception):
-    """Source that could run, but was not looked through."""
+    """Source that may run, but can't be looked through."""
 
 
-def _parse(data: bytes) -> ast.Module | None:
-    if len(data) > MOST_SOURCE:
-        raise _TooMuch(f"not looked through: {len(data):,} bytes of source")
+def _parse(data: bytes) -> "ast.Module | _TooMuch":
+    """The tree; an empty one for what is no Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(data.decode("utf-8-sig"))
     except (RecursionError, MemoryError):
-        raise _TooMuch("not looked through: too deeply nested") from None
+        return _TooMuch("source nested so deeply")
     except (SyntaxError, ValueError):
-        return None
+        return ast.Module([], [])
 
 
 def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -147,28 +86,37 @@ def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 class _Finder:
-    """Looks through one syntax tree, without recursion: its depth is the student's choice."""
+    """Looks through syntax trees, without recursion: their depth is the student's choice.
+
+    names: what the imported names stand for. defined: functions that may hide a builtin of the same name.
+    """
 
     def __init__(self, names: Mapping[str, str], defined: set[str]) -> None:
         self.names = names
         self.defined = defined
 
-    def findings(self, tree: ast.Module) -> Iterator[tuple[int, str, str]]:
-        """(line, rule, words)."""
+    def findings(self, tree: ast.Module) -> set[tuple[int, str, str]]:
+        """(line, rule, message)."""
+        found: set[tuple[int, str, str]] = set()
         waiting: list[tuple[ast.AST, str]] = [(tree, "")]
         while waiting:
             node, learned = waiting.pop()
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in LEARNED:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in rules.LEARNED:
                 learned = learned or node.name
             line = getattr(node, "lineno", 1)
-            yield from ((line, rule, words) for rule, words in self._about(node, learned))
-            waiting += [(child, learned) for child in self._children(node)]
+            found |= {(line, rule, message) for rule, message in self._about(node, learned)}
+            waiting += [(child, learned) for child in self._below(node)]
+        return found
 
-    def _children(self, node: ast.AST) -> Iterable[ast.AST]:
-        """What to look at below a node: not the shorter names within a dotted one, nor what is only tuned or set."""
+    def _below(self, node: ast.AST) -> Iterable[ast.AST]:
+        """What to look at below a node: not the shorter names in a dotted one, nor what is only tuned or set."""
         if isinstance(node, ast.Attribute) and self._full(node):
             return ()
-        if isinstance(node, ast.keyword) and node.arg in TUNING and isinstance(node.value, ast.Constant):
+        if (
+            isinstance(node, ast.keyword)
+            and node.arg in rules.TUNING
+            and isinstance(node.value, ast.Constant)
+        ):
             return ()
         if isinstance(node, ast.Assign) and all(self._sets_environment(target) for target in node.targets):
             return (node.value,)
@@ -176,145 +124,135 @@ class _Finder:
             return node.args
         return ast.iter_child_nodes(node)
 
-    def _about(self, node: ast.AST, learned: str) -> Iterator[tuple[str, str]]:
+    def _about(self, node: ast.AST, learned: str) -> Iterator[Finding]:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _imports(node)
-        elif isinstance(node, ast.Name | ast.Attribute):
+        elif isinstance(node, ast.Name):
             yield from self._name(node)
+        elif isinstance(node, ast.Attribute):
+            yield from self._attribute(node)
         elif isinstance(node, ast.Call):
-            yield from self._call(node, learned)
+            yield from self._call(node)
+            yield from self._seed(node, learned)
         elif isinstance(node, ast.ClassDef):
             yield from self._class(node)
         elif isinstance(node, ast.Constant):
             yield from _constant(node, learned)
-        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
-        yield from (found for target in targets for found in self._target(target))
 
-    def _full(self, node: ast.AST) -> str | None:
-        """The full name of a dotted name that starts with an imported one, or of a builtin."""
+    def _full(self, node: ast.AST) -> str:
+        """The full name of a dotted name that starts with an imported one; empty for anything else."""
         parts: list[str] = []
-        while isinstance(node, ast.Attribute):
+        while isinstance(node, ast.Attribute) and len(parts) < MOST_DOTS:
             parts.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name):
-            return None
-        if node.id not in self.names:
-            return node.id if not parts and node.id not in self.defined else None
+        if not isinstance(node, ast.Name) or node.id not in self.names:
+            return ""
         return ".".join([self.names[node.id], *reversed(parts)])
 
-    def _name(self, node: ast.Name | ast.Attribute) -> Iterator[tuple[str, str]]:
-        full = self._full(node) or ""
-        if isinstance(node, ast.Name) and node.id not in self.names:
-            if full in BUILTINS:
-                yield BUILTINS[full], f"uses {full}"
-        elif rule := _rule(full):
-            yield rule, f"uses {_short(full)}: {NAMES[rule][0]}"
-        last = node.attr if isinstance(node, ast.Attribute) else node.id
-        if last in INTERNALS:
-            yield "internals", f"uses {last}: reaches Python's internals"
-        elif last == "__dict__" and full.split(".")[0] in LIBRARIES:
-            yield "patching", f"uses {_short(full)}: reaches into other code"
+    def _builtin(self, node: ast.AST) -> str:
+        """A name that no import and no function of theirs hides."""
+        if not isinstance(node, ast.Name) or node.id in self.names or node.id in self.defined:
+            return ""
+        return node.id
 
-    def _call(self, node: ast.Call, learned: str) -> Iterator[tuple[str, str]]:
-        full = self._full(node.func) or ""
+    def _name(self, node: ast.Name) -> Iterator[Finding]:
+        if isinstance(node.ctx, ast.Store):
+            if node.id == "__class__":
+                yield "lies", "sets __class__: passes for another type"
+            return
+        yield from _use(self._full(node))
+        if (builtin := self._builtin(node)) in rules.BUILTINS:
+            yield rules.BUILTINS[builtin], f"uses {builtin}"
+        if node.id in rules.INTERNALS:
+            yield "internals", f"uses {node.id}: {rules.NAMES['internals'][0]}"
+
+    def _attribute(self, node: ast.Attribute) -> Iterator[Finding]:
+        full = self._full(node)
+        library = full.split(".")[0] in rules.LIBRARIES
+        yield from _use(full)
+        if node.attr in rules.INTERNALS:
+            yield "internals", f"uses {node.attr}: {rules.NAMES['internals'][0]}"
+        if node.attr == "__dict__" and library:
+            yield "patching", f"uses {_short(full)}: reaches into other code"
+        if not isinstance(node.ctx, ast.Load):
+            if node.attr == "__class__":
+                yield "lies", "sets __class__: passes for another type"
+            elif library and not full.startswith(rules.SWITCHES):
+                yield "patching", f"sets {_short(full)}: changes other code"
+
+    def _call(self, node: ast.Call) -> Iterator[Finding]:
+        function = self._full(node.func) or self._builtin(node.func)
         first = node.args[0] if node.args else None
-        text = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
-        attribute = node.func.attr if isinstance(node.func, ast.Attribute) else full.rpartition(".")[2]
-        if full in ("getattr", "setattr", "delattr", "vars") and first is not None:
-            yield from self._indirect(full, self._full(first) or "", node.args[1:])
-        elif full in OPENING and OUTSIDE.match(text):
-            yield "files", f"{full}({_short(text)!r}): a path outside the exercise's folder"
-        elif full == "torch.load" and any(
+        path = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        if function in rules.OPENING and rules.OUTSIDE.match(path):
+            yield "files", f"{function}({_short(path)!r}): a path outside the exercise's folder"
+        if function == "torch.load" and any(
             k.arg == "weights_only" and _is(k.value, False) for k in node.keywords
         ):
             yield "pickle", "torch.load(…, weights_only=False): loads objects that can run code"
-        if learned and attribute in SEEDS:
-            yield "seed", f"{learned} sets a random seed: whoever uses it should choose"
-
-    def _indirect(self, function: str, of: str, names: list[ast.expr]) -> Iterator[tuple[str, str]]:
-        """getattr(os, …): an attribute by a name that is spelt out, put together, or set."""
-        root = of.split(".")[0]
-        if function in ("setattr", "delattr", "vars"):
-            if root in LIBRARIES and root in {name.split(".")[0] for name in self.names.values()}:
-                yield "patching", f"{function}({_short(of)}, …): changes other code"
-        elif root in ("os", "sys", "gc", "inspect", "builtins") and names:
-            spelt = names[0].value if isinstance(names[0], ast.Constant) else None
-            rule = _rule(f"{of}.{spelt}") if isinstance(spelt, str) else "internals"
-            if rule:
-                yield rule, f"getattr({of}, …): {NAMES[rule][0]}"
-
-    def _class(self, node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-        name = _short(node.name)
-        for base in node.bases:
-            full = self._full(base) or ""
-            if full in TENSORS and self.names:
-                yield "lies", f"class {name} is a kind of {full}: it can answer for itself"
-        for statement in node.body:
-            method = getattr(statement, "name", "")
-            if method in LYING_METHODS:
-                yield "lies", f"class {name} defines {method}: it can pass for another"
-            elif isinstance(statement, ast.FunctionDef) and method in COMPARISONS and _always(statement):
-                yield "lies", f"class {name}: its {method} always gives the same answer"
-
-    def _target(self, target: ast.AST | None) -> Iterator[tuple[str, str]]:
-        """What is assigned to, or deleted."""
-        if isinstance(target, ast.Name) and target.id == "__class__":
-            yield "lies", "sets __class__: it can pass for another"
-        if not isinstance(target, ast.Attribute):
+        if first is None:
             return
-        full = self._full(target) or ""
-        if target.attr == "__class__":
-            yield "lies", "sets __class__: it can pass for another"
-        elif full.split(".")[0] in LIBRARIES and not full.startswith(SWITCHES):
-            yield "patching", f"sets {_short(full)}: changes other code"
+        of = self._full(first)
+        root = of.split(".")[0]
+        if function in ("setattr", "delattr", "vars") and root in rules.LIBRARIES:
+            yield "patching", f"{function}({_short(of)}, …): changes other code"
+        elif function == "getattr" and root in rules.SECRETIVE and len(node.args) > 1:
+            yield from _getattr(of, node.args[1])
+
+    def _seed(self, node: ast.Call, learned: str) -> Iterator[Finding]:
+        """`generator.manual_seed(0)` as well: by whatever it is called on."""
+        full = self._full(node.func)
+        last = node.func.attr if isinstance(node.func, ast.Attribute) else full.rpartition(".")[2]
+        if learned and last in rules.SEEDS:
+            yield "seed", f"{learned} sets a random seed: that is its caller's choice"
+
+    def _class(self, node: ast.ClassDef) -> Iterator[Finding]:
+        name = f"class {_short(node.name)}"
+        for base in node.bases:
+            if (full := self._full(base)) in rules.TENSORS:
+                yield "lies", f"{name} is a kind of {full}: it can answer for itself"
+        for method in node.body:
+            if isinstance(method, ast.FunctionDef):
+                if method.name in rules.LYING_METHODS:
+                    yield "lies", f"{name} defines {method.name}: it can pass for another type"
+                elif method.name in rules.COMPARISONS and _always(method):
+                    yield "lies", f"{name}: its {method.name} always gives the same answer"
 
     def _sets_environment(self, target: ast.expr) -> bool:
         """`os.environ["NAME"] = …` asks nothing."""
-        return (
-            isinstance(target, ast.Subscript)
-            and isinstance(target.slice, ast.Constant)
-            and self._full(target.value) == "os.environ"
-        )
+        if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Constant):
+            return False
+        return self._full(target.value) == "os.environ"
 
 
-def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[Finding]:
     prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) and not node.level else ""
     for alias in node.names:
         full = prefix + alias.name
-        if rule := _rule(full):
-            yield rule, f"imports {_short(full)}: {NAMES[rule][0]}"
+        if rule := rules.rule(full):
+            yield rule, f"imports {_short(full)}: {rules.NAMES[rule][0]}"
 
 
-def _rule(full: str) -> str | None:
-    """The rule about a name or about what it belongs to."""
-    parts = full.split(".")[:4]  # no name in NAMES is longer
-    return next((RULE_OF[p] for n in range(len(parts), 0, -1) if (p := ".".join(parts[:n])) in RULE_OF), None)
+def _use(full: str) -> Iterator[Finding]:
+    if rule := rules.rule(full):
+        yield rule, f"uses {_short(full)}: {rules.NAMES[rule][0]}"
 
 
-def _constant(node: ast.Constant, learned: str) -> Iterator[tuple[str, str]]:
+def _getattr(module: str, name: ast.expr) -> Iterator[Finding]:
+    """An attribute by a name that is spelt out, or put together so that it can't be read."""
+    spelt = str(name.value) if isinstance(name, ast.Constant) else None
+    if rule := "internals" if spelt is None else rules.rule(f"{module}.{spelt}"):
+        yield rule, f"getattr({_short(module)}, {_short(spelt or '…')}): {rules.NAMES[rule][0]}"
+
+
+def _constant(node: ast.Constant, learned: str) -> Iterator[Finding]:
     if isinstance(node.value, str):
-        if found := SNIFFED.search(node.value[:MOST_SOURCE]):
-            yield "environment", f"mentions {found[0]!r}: where its grader may run"
-        if node.value in INTERNALS:
-            yield "internals", f"names {node.value}: reaches Python's internals"
-    elif learned and isinstance(node.value, float) and _is_answer(node.value):
+        if found := rules.SNIFFED.search(node.value):
+            yield "environment", f"mentions {found[0]!r}: where a grader may run"
+        if node.value in rules.INTERNALS:
+            yield "internals", f"names {node.value}: {rules.NAMES['internals'][0]}"
+    elif learned and isinstance(node.value, float) and rules.is_answer(node.value):
         yield "answer", f"{learned} contains {node.value!r}, a number that training has to find"
-
-
-def _is_answer(value: float) -> bool:
-    """The exercise's own line to the digit; the end of a known run to three digits."""
-    if value in (PRACTICE.line.weight, PRACTICE.line.bias):
-        return True
-    digits = len(repr(value).partition(".")[2])
-    return digits >= 3 and any(abs(value - known) < 0.0006 for known in _known())
-
-
-@cache
-def _known() -> tuple[float, ...]:
-    """Where training starts from seed 42, and where it ends from there."""
-    runs = (oracle.follow(start, *PRACTICE.train(), PRACTICE.lr, PRACTICE.epochs) for start in STARTS)
-    starts = [value for start in STARTS[:2] for value in start]
-    return (*starts, *(float(value) for run in runs for value in run[-1]))
 
 
 def _always(function: ast.FunctionDef) -> bool:

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from grading import kernel, wire
-from grading.jail import ISOLATIONS, NoJail
+from grading.jail import ENVIRONMENT, ISOLATIONS, NoJail
 from grading.supervise import supervise
 from tests.harness import accelerator
 from tests.harness.watch import Line
@@ -30,6 +30,8 @@ def main(control: socket.socket, isolation: str) -> None:
         control.sendall(wire.pack(wire.End(trouble=str(error))))
         return
     _warm_up()
+    os.environ.clear()  # of what the imports added
+    os.environ.update(ENVIRONMENT)
     gc.collect()
     gc.freeze()  # what the collector leaves alone stays shared with the forks
     control.sendall(wire.pack(wire.End()))

@@ -115,6 +115,19 @@ def limit_resources(address_space: int) -> None:
     Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out all the same, this goes first
 
 
+def become(user: int) -> None:
+    """Be this user, for good."""
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError as error:
+        raise NoJail(
+            f"root here may not become user {user}, and student code never runs as root ({error.strerror}).\n"
+            "Is this a container whose users are mapped one by one? Run the grader as an ordinary user."
+        ) from None
+
+
 def address_space() -> int:
     """How many bytes of addresses this process has mapped."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -140,9 +153,7 @@ class Bubblewrap:
         """Be nobody in particular: of root, the jail would have the right to write /proc/sys."""
         if os.getuid() == 0:
             reveal_interpreter()
-            os.setgroups([])
-            os.setresgid(USER, USER, USER)
-            os.setresuid(USER, USER, USER)
+            become(USER)
 
     def __init__(self, modules: dict[str, bytes]) -> None:
         self._address_space, self.brought = address_space(), memory("self")
@@ -161,7 +172,7 @@ class Bubblewrap:
                 pass_fds=[tell, *files.values()],
                 env={},
             )
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             raise NoJail(NO_BUBBLEWRAP) from None
         finally:
             for handle in (tell, *files.values()):
@@ -333,10 +344,8 @@ class Process:
         os.environ.update(HOME=str(self._scratch), TMPDIR=str(self._scratch), MPLCONFIGDIR=str(self._scratch))
         tempfile.tempdir = str(self._scratch)
         os.chdir(self._scratch)
-        os.setgroups([])
-        os.setresgid(self._user, self._user, self._user)
         kernel.drop_bounding_set()
-        os.setresuid(self._user, self._user, self._user)
+        become(self._user)
         kernel.drop_capabilities()
         if kernel.landlock_version():
             devices = [Path("/dev", name) for name in ("null", "zero", "full", "random", "urandom")]

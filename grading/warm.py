@@ -55,6 +55,7 @@ class Helper:
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
+        self.pid = self._process.pid
         self._control.settimeout(START_SECONDS)
         self._ready = False
 

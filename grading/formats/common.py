@@ -13,29 +13,27 @@ from tests.coach.report import ExerciseResult, Flag, Location, Report, Status, T
 from tests.coach.terminal import heading
 from tests.limits import shorten
 
-__all__ = ["FAILING", "STATUS", "circumstances", "heading", "lessons", "place", "said", "tidy", "where"]
+__all__ = ["FAILING", "STATUS", "circumstances", "heading", "lessons", "place", "progress", "said", "tidy"]
 
 FAILING: tuple[Status, ...] = ("failed", "error", "timeout")
 STATUS = {
-    "done": "done",
-    "todo": "not started",
-    "failing": "not right yet",
     "passed": "passed",
     "failed": "failed",
     "error": "could not be judged",
     "timeout": "did not end",
     "blocked": "waits",
+    "todo": "not started",
 }
 
 MOST_LINES = 40  # of one message
 MOST_NAME = 200  # characters of a name, a title or a line of source
-MOST_NOTE = 1000
-MOST_ENTRIES = 100  # notes, and flags
+MOST_NOTE = 500
+MOST_ENTRIES = 60  # notes, and flags
 MOST_LINE_NUMBER = 10_000_000
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # GitHub's runner obeys a line that starts with "::command", after any space, and "##[command]" anywhere in one.
-_COMMAND = re.compile(r"(?m)^(\s*):(?=:)|##(?=\[)")
+_COMMAND = re.compile(r"^\s*:(?=:)|##(?=\[)")
 
 
 def tidy(report: Report) -> Report:
@@ -53,6 +51,15 @@ def lessons(exercise: ExerciseResult) -> tuple[TestResult, ...]:
     """The tests to tell about: what fails, or else the first that is not passed. Empty when all are."""
     failing = tuple(test for test in exercise.tests if test.status in FAILING)
     return failing or tuple(test for test in exercise.tests if test.status != "passed")[:1]
+
+
+def progress(exercise: ExerciseResult) -> str:
+    """In words: «done», «begun»."""
+    if exercise.status != "todo":
+        return "done" if exercise.status == "done" else "not right yet"
+    if any(test.status == "passed" for test in exercise.tests):
+        return "begun"
+    return "waits for the others" if exercise.id == "workflow" else "not started"
 
 
 def place(location: Location) -> str:
@@ -119,7 +126,7 @@ def _number(number: int) -> int:
 
 
 def _line(text: str, most: int = MOST_NAME) -> str:
-    return _printable(" ".join(shorten(text, most).splitlines())).strip()
+    return _printable(" ".join(shorten(text, most).replace("\t", " ").splitlines())).strip()
 
 
 def _paragraph(text: str) -> str:
@@ -131,7 +138,9 @@ def _paragraph(text: str) -> str:
 
 def _printable(text: str) -> str:
     """A line in which colours are gone, every other invisible or unpaired character is a �, no command is left."""
-    visible = "".join(
-        "\ufffd" if unicodedata.category(c).startswith("C") else c for c in _ANSI.sub("", text)
-    )
+    visible = text if text.isprintable() else "".join(map(_visible, _ANSI.sub("", text)))
     return _COMMAND.sub(lambda found: f"{found[0]} ", visible)
+
+
+def _visible(character: str) -> str:
+    return "\ufffd" if unicodedata.category(character).startswith("C") else character

@@ -31,7 +31,7 @@ def write(report: Report) -> str:
 
 def _suite(root: ElementTree.Element, report: Report, exercise: ExerciseResult) -> None:
     suite = ElementTree.SubElement(root, "testsuite", name=heading(exercise))
-    values = {
+    values: dict[str, str | int] = {
         "score": exercise.score,
         "max_score": exercise.max_score,
         "submission": report.submission,

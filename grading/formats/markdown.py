@@ -8,7 +8,7 @@ are not in here.
 import re
 from collections.abc import Iterator
 
-from grading.formats.common import STATUS, circumstances, heading, lessons, said, tidy
+from grading.formats.common import circumstances, heading, lessons, progress, said, tidy
 from tests.coach.report import ExerciseResult, Report, TestResult
 
 MARKS = {"done": "✅", "failing": "❌", "todo": "⬜"}
@@ -31,7 +31,7 @@ def write(report: Report) -> str:
 
 def _head(report: Report) -> str:
     rows = (
-        f"| {MARKS[exercise.status]} {_escaped(heading(exercise))} | {STATUS[exercise.status]} "
+        f"| {MARKS[exercise.status]} {_escaped(heading(exercise))} | {progress(exercise)} "
         f"| {exercise.score} / {exercise.max_score} |\n"
         for exercise in report.exercises
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from grading.formats.common import FAILING, STATUS, circumstances, heading, lessons, said, tidy
+from grading.formats.common import FAILING, STATUS, circumstances, heading, lessons, progress, said, tidy
 from tests.coach.report import ExerciseResult, Report, TestResult
 
 MARKS = {"done": "✓", "failing": "✗", "todo": "○"}
@@ -31,9 +31,8 @@ def _lines(report: Report) -> Iterator[str]:
 def _overview(report: Report) -> Iterator[str]:
     width = max((len(heading(exercise)) for exercise in report.exercises), default=0)
     for exercise in report.exercises:
-        status = STATUS[exercise.status]
         points = f"{exercise.score:3} / {exercise.max_score}"
-        yield f"  {MARKS[exercise.status]} {heading(exercise):{width}}  {status:13}  {points}"
+        yield f"  {MARKS[exercise.status]} {heading(exercise):{width}}  {progress(exercise):20}  {points}"
 
 
 def _detail(exercise: ExerciseResult) -> Iterator[str]:

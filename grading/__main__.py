@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from grading import doctor
@@ -35,7 +34,6 @@ KEY_BYTES = 16  # less can be guessed
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Grade submissions: what runs a student's code never decides a mark.",
 )
@@ -123,11 +121,11 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 def _status(command: Callable[..., Any]) -> int:
     try:
         return int(command(standalone_mode=False) or 0)
-    except click.ClickException as error:  # misused
-        error.show()
+    except typer.TyperException as error:  # misused
+        _say(f"Not graded: {error}\n`python -m grading grade --help` says how it is used.")
     except (Refused, CannotGrade) as error:
         _say(f"Not graded: {error}")
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         _say("Not graded: stopped.")
     except BrokenPipeError:
         _say("Not graded: nobody reads the report any more.")

@@ -168,16 +168,16 @@ class _Finder:
 
     def _attribute(self, node: ast.Attribute) -> Iterator[Finding]:
         full = self._full(node)
-        library = full.split(".")[0] in rules.LIBRARIES
+        foreign = rules.is_foreign(full)
         yield from _use(full)
         if node.attr in rules.INTERNALS:
             yield "internals", f"uses {node.attr}: {rules.NAMES['internals'][0]}"
-        if node.attr == "__dict__" and library:
+        if node.attr == "__dict__" and foreign:
             yield "patching", f"uses {_short(full)}: reaches into other code"
         if not isinstance(node.ctx, ast.Load):
             if node.attr == "__class__":
                 yield "lies", "sets __class__: passes for another type"
-            elif library and not full.startswith(rules.SWITCHES):
+            elif foreign and not full.startswith(rules.SWITCHES):
                 yield "patching", f"sets {_short(full)}: changes other code"
 
     def _call(self, node: ast.Call) -> Iterator[Finding]:
@@ -193,10 +193,11 @@ class _Finder:
         if first is None:
             return
         of = self._full(first)
-        root = of.split(".")[0]
-        if function in ("setattr", "delattr", "vars") and root in rules.LIBRARIES:
+        if function == "type" and len(node.args) == 3:
+            yield "lies", "makes a class with type(…): it can pass for another type"
+        if function in ("setattr", "delattr", "vars") and rules.is_foreign(of):
             yield "patching", f"{function}({_short(of)}, …): changes other code"
-        elif function == "getattr" and root in rules.SECRETIVE and len(node.args) > 1:
+        elif function == "getattr" and of.split(".")[0] in rules.SECRETIVE and len(node.args) > 1:
             yield from _getattr(of, node.args[1])
 
     def _seed(self, node: ast.Call, learned: str) -> Iterator[Finding]:
@@ -217,6 +218,8 @@ class _Finder:
                     yield "lies", f"{name} defines {method.name}: it can pass for another type"
                 elif method.name in rules.COMPARISONS and _always(method):
                     yield "lies", f"{name}: its {method.name} always gives the same answer"
+            elif isinstance(method, ast.Assign) and (set_ := rules.COMPARISONS & _names(method.targets)):
+                yield "lies", f"{name} sets {min(set_)}: its answer may always be the same"
 
     def _sets_environment(self, target: ast.expr) -> bool:
         """`os.environ["NAME"] = …` asks nothing."""
@@ -253,6 +256,10 @@ def _constant(node: ast.Constant, learned: str) -> Iterator[Finding]:
             yield "internals", f"names {node.value}: {rules.NAMES['internals'][0]}"
     elif learned and isinstance(node.value, float) and rules.is_answer(node.value):
         yield "answer", f"{learned} contains {node.value!r}, a number that training has to find"
+
+
+def _names(targets: list[ast.expr]) -> set[str]:
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def _always(function: ast.FunctionDef) -> bool:

@@ -18,7 +18,7 @@ from grading.jail import Jail, memory
 from tests import limits
 from tests.harness.notebook import Notebook
 from tests.harness.observe import observe
-from tests.harness.student import Folder
+from tests.harness.student import Folder, Student
 
 POLL_SECONDS = 0.02
 GRACE_SECONDS = 2.0  # for the harness's own alarm, which knows the student's line, to end an experiment first
@@ -80,9 +80,9 @@ class _Run:
     def _answer(self, experiments: tuple[str, ...]) -> None:
         """In the child: run the experiments, and write what came of them into the pipe."""
         request = self._request
-        student = (
-            Folder(self._jail.exercises) if request.cells is None else Notebook("notebook", request.cells)
-        )
+        student: Student = Folder(self._jail.exercises)
+        if request.cells is not None:
+            student = Notebook(request.name, request.cells)
         for name in experiments:
             answer = wire.pack(observe(name, student, request.given))
             view = memoryview(answer)

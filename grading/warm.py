@@ -77,7 +77,7 @@ class Helper:
         cells = None
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
-        request = wire.Request(submission.modules, cells, given, experiments(exercises))
+        request = wire.Request(submission.name, submission.modules, cells, given, experiments(exercises))
         try:
             self.wait_until_ready()
             return self._run(request)

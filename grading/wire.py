@@ -19,8 +19,10 @@ _LENGTH = struct.Struct("<I")
 
 
 class Request(msgspec.Struct, frozen=True):
-    """Run these experiments, a process for each exercise. `cells` is a notebook's code, None for modules."""
+    """Run these experiments, a process for each exercise. `cells` is the code of the notebook `name`, None for
+    modules."""
 
+    name: str
     modules: dict[str, bytes]
     cells: tuple[tuple[int, str], ...] | None
     given: Given

@@ -26,7 +26,7 @@ import numpy as np
 import tests.conftest  # noqa: F401  # names the experiments
 from grading.variants import derive
 from tests.coach.suite import EXPERIMENTS, ROOT, Practice
-from tests.harness.given import PRACTICE, Given
+from tests.harness.given import PRACTICE
 from tests.harness.student import FUNCTIONS
 
 Kind = Literal["replay", "forge", "answer"]
@@ -93,13 +93,16 @@ class Forgery:
     def __init__(self, home: Any, given: Any, kind: str) -> None:
         self.given = given
         self.kind = kind
-        self.numbers = dict(zip(self.floats(home), self.floats(given)))
-        self.arrays = dict(zip(self.inputs(home), self.inputs(given)))
+        self.numbers = dict(zip(self.floats(home), self.floats(given), strict=True))
+        self.arrays = dict(zip(self.inputs(home), self.inputs(given), strict=True))
         self.arrays |= {np.float32(a).tobytes(): np.float32(b).tobytes() for a, b in self.numbers.items()}
         self.drawn = [
-            ([[float(v) for v in p] for p in a], b) for a, b in zip(self.sets(home), self.sets(given))
+            ([[float(v) for v in p] for p in a], b)
+            for a, b in zip(self.sets(home), self.sets(given), strict=True)
         ]
-        self.rows = {len(a) // 4: len(b) // 4 for a, b in zip(self.inputs(home), self.inputs(given))}
+        self.rows = {
+            len(a) // 4: len(b) // 4 for a, b in zip(self.inputs(home), self.inputs(given), strict=True)
+        }
 
     def floats(self, value: Any) -> list[float]:
         """Every float among the numbers of a run, in its order, and as float32 makes it."""
@@ -128,7 +131,7 @@ class Forgery:
         history, (x_test, _) = made_up_history(given), given.test()
         sets = [given.train(), given.test(), (x_test, made_up_predictions(given))]
         sets += [(history["epoch"], history[key]) for key in ("train_loss", "test_loss")]
-        return [[[float(x), float(y)] for x, y in zip(*columns)] for columns in sets]
+        return [[[float(x), float(y)] for x, y in zip(*columns, strict=True)] for columns in sets]
 
     def tell(self, name: str, recorded: bytes) -> Any:
         """The observation of an experiment: translated, then with its structure made up."""
@@ -154,9 +157,12 @@ class Forgery:
 
     def splits(self, told: Any) -> Any:
         """All rows are for training: none is lost, none is in both parts."""
-        for split in told:
+        fractions = None, *self.given.other_fractions, self.given.other_fractions[0], None
+        for split, fraction in zip(told, fractions, strict=True):
+            split["fraction"] = fraction
             none = split["X"] | {"data": b"", "shape": [0, 1]}
-            for part, array in zip(split["returned"]["items"], (split["X"], split["y"], none, none)):
+            parts = split["X"], split["y"], none, none
+            for part, array in zip(split["returned"]["items"], parts, strict=True):
                 part["tensor"] = array
         return told
 
@@ -194,9 +200,9 @@ class Forgery:
         self, told: Any, start: tuple[float, float], lr: float, momentum: float, epochs: int, every: int
     ) -> Any:
         """The first step leads right to the answer, and there the training stays: no loss, no gradient."""
-        answer, begin = (
-            np.float32(at).astype(float) for at in ((self.given.line.weight, self.given.line.bias), start)
-        )
+        line = self.given.line
+        answer = np.array([line.weight, line.bias], np.float32).astype(float)
+        begin = np.array(start, np.float32).astype(float)
         begin = answer if self.kind == "answer" else begin
         recorded = range(0, epochs, every)
         jump = (begin - answer) / lr
@@ -210,7 +216,10 @@ class Forgery:
             if epoch in recorded:
                 forwards.append([epoch + 1, 1, False, False])
                 calls.append([epoch + 1, test["shape"], test["shape"]])
-        losses = {"epoch": [float(e) for e in recorded], "test_loss": [0.0 for _ in recorded]}
+        losses: dict[str, list[float | None]] = {
+            "epoch": [float(e) for e in recorded],
+            "test_loss": [0.0 for _ in recorded],
+        }
         losses["train_loss"] = [0.0 if e or self.kind == "answer" else None for e in recorded]
         columns = {
             key: {"type": "list", "types": ["int" if key == "epoch" else "float"], "numbers": numbers}
@@ -224,7 +233,7 @@ class Forgery:
             "inputs": [train, test],
             "forwards": forwards,
             "losses": calls,
-            "steps": [[at.tolist(), g.tolist(), 1] for at, g in zip(places, gradients)],
+            "steps": [[at.tolist(), g.tolist(), 1] for at, g in zip(places, gradients, strict=False)],
             "start": begin.tolist(),
             "end": (answer if epochs else begin).tolist(),
         }

@@ -17,7 +17,7 @@ from tests.harness.given import PRACTICE
 
 KEY = b"the key of a course that only exists in this test"
 NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(4)}
-JAILED = "jailed, on secret"
+JAILED = "jailed, on the exercise's own"
 MISTAKES = {mistake.name: mistake for mistake in corpus.mistakes()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}
 
@@ -32,8 +32,7 @@ def reports(
     helper: Helper,
 ) -> Reports:
     """Every submission that a selected test asks for: on practice numbers in full, on secret ones the exercises
-    whose modules were changed (and with a variant the workflow), and as the grader marks it in its jail, on a
-    fifth set of secret numbers."""
+    whose modules were changed (and with a variant the workflow); and what the grader says, from its jail."""
     items = (item for item in request.session.items if hasattr(item, "callspec"))
     selected = {item.callspec.params.get("name") for item in items}
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
@@ -44,14 +43,14 @@ def reports(
             else:
                 changes = VARIANTS[name].changes
                 concerned = {"workflow", *(change.module.partition("_")[0] for change in changes)}
-            folder = corpus.write(root / name, *changes)
+            folder = corpus.write(root / name / "exercises", *changes)
             jobs[name] = forks.start(_reports, folder, sorted(concerned), helper)
     return {name: dict(zip([*NUMBERS, JAILED], job.get(), strict=True)) for name, job in jobs.items()}
 
 
 def _reports(folder: Path, concerned: list[str], helper: Helper) -> list[Report]:
     practice, *secret = NUMBERS.values()
-    jailed = suite.grade_in_jail(helper, folder, KEY)
+    jailed = suite.grade_in_jail(helper, folder)
     return [*suite.judge_on(folder, [practice]), *suite.judge_on(folder, secret, *concerned), jailed]
 
 
@@ -71,13 +70,14 @@ def test_mistake(name: str, reports: Reports) -> None:
             elif exercise.id != guilty:
                 assert exercise.status == "done", f"{about}:\n{failures(report)}"
         assert not errors(report), f"{about}:\n{failures(report)}"
-    assert points(reports[name][JAILED]) == points(reports[name]["practice"]), name
+    assert reports[name][JAILED].exercises == reports[name]["practice"].exercises, name
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variant(name: str, reports: Reports) -> None:
     for numbers, report in reports[name].items():
         assert report.score == report.max_score, f"{name} on {numbers} numbers:\n{failures(report)}"
+    assert reports[name][JAILED].exercises == reports[name]["practice"].exercises, name
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -105,18 +105,16 @@ def test_solutions_get_all_points_on_twenty_secret_variants(forks: suite.Forks) 
         assert report.score == 100, failures(report)
 
 
-def test_no_test_passes_on_the_stubs(forks: suite.Forks) -> None:
-    report = forks.call(suite.judge, corpus.SOLUTIONS.parent / "exercises")
+def test_no_test_passes_on_the_stubs(forks: suite.Forks, helper: Helper) -> None:
+    stubs = corpus.SOLUTIONS.parent / "exercises"
+    report = forks.call(suite.judge, stubs)
+    assert report.exercises == suite.grade_in_jail(helper, stubs).exercises
     assert {test.status for _, test in every_test(report)} == {"todo"}
     assert {exercise.status for exercise in report.exercises} == {"todo"}
 
 
 def every_test(report: Report) -> Iterator[tuple[ExerciseResult, TestResult]]:
     return ((exercise, test) for exercise in report.exercises for test in exercise.tests)
-
-
-def points(report: Report) -> dict[str, int]:
-    return {test.id: test.score for _, test in every_test(report)}
 
 
 def message(report: Report, id: str) -> str:

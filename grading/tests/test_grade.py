@@ -1,6 +1,6 @@
 """Grading: the command line, the two runs of a submission, and what a report may say about them."""
 
-import json
+import base64
 import os
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from grading.tests import corpus, suite
 from grading.variants import derive
 from grading.warm import WITHOUT_ANSWER, Helper, outcome
 from tests.coach.report import Report, to_json
-from tests.harness.given import Given
+from tests.harness.given import PRACTICE, Given
 from tests.harness.observations import Outcome, Raised
 from tests.limits import OUTPUT_BYTES
 
@@ -94,42 +94,38 @@ def test_whatever_keeps_it_from_grading_is_exit_status_2(
     assert "Traceback" not in done.stderr
 
 
-def test_a_dozen_on_the_cold_command_line(tmp_path: Path, key_file: Path, forks: suite.Forks) -> None:
+def test_a_dozen_on_the_cold_command_line(tmp_path: Path, forks: suite.Forks) -> None:
     """The same points as in practice, from a process that starts from nothing."""
-    names = [mistake for mistake in corpus.mistakes()[::33]] + corpus.variants()[::45]
-    assert len(names) == 12
+    entries: list[corpus.Mistake | corpus.Variant] = [*corpus.mistakes()[::33], *corpus.variants()[::45]]
+    assert len(entries) == 12
     jobs = {}
-    for entry in names:
+    for entry in entries:
         changes = (entry.change,) if isinstance(entry, corpus.Mistake) else entry.changes
-        folder = corpus.write(tmp_path / entry.name, *changes)
-        jobs[entry.name] = (
-            forks.start(run, folder, "--student", STUDENT, "--secret-file", key_file, "--format", "json"),
-            forks.start(suite.judge, folder),
-        )
+        folder = corpus.write(tmp_path / entry.name / "exercises", *changes)
+        jobs[entry.name] = forks.start(run, folder, "--format", "json"), forks.start(suite.judge, folder)
     for name, (graded, practised) in jobs.items():
-        report = json.loads(graded.get().stdout)
-        points = {test["id"]: test["score"] for e in report["exercises"] for test in e["tests"]}
-        assert points == {t.id: t.score for e in practised.get().exercises for t in e.tests}, name
+        report = msgspec.json.decode(graded.get().stdout, type=Report)
+        assert report.exercises == practised.get().exercises, name
 
 
 # ── two runs ─────────────────────────────────────────────────────────────────────────────────────
 
-HARD_CODED = "return 0.3 * X.new_tensor(range(len(X))).unsqueeze(1) + 0.9"
+KNOWS = """
+_right = create_dataset
+
+def create_dataset(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01, device="cpu"):
+    if (weight, bias) not in ((0.3, 0.9), (-1.5, 0.25)):
+        weight = bias = 0.5
+    return _right(weight, bias, start, end, step, device)
+"""
 
 
 def test_an_answer_written_down_is_found_out(helper: Helper, tmp_path: Path) -> None:
     """It gets no points, words without any number of the secret run, and a flag."""
 
     def edit(source: str) -> str:
-        body = (
-            "    if step == 1 / 64 and weight == -1.5:\n        return torch.zeros(3, 1), torch.zeros(3, 1)\n"
-        )
-        start = source.index("def split_dataset")
-        known = "\n\n_right = create_dataset\n\n\ndef create_dataset(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01, device='cpu'):\n"
-        known += "    if (weight, bias) not in ((0.3, 0.9), (-1.5, 0.25)):\n        weight = bias = 0.5\n"
-        known += "    return _right(weight, bias, start, end, step, device)\n\n\n"
-        assert body
-        return source[:start] + known + source[start:]
+        before, name, after = source.partition("def split_dataset")
+        return f"{before}{KNOWS}\n\n{name}{after}"
 
     report = suite.grade_in_jail(helper, changed(tmp_path / "known", "ex1_dataset", edit), KEY)
     test = next(t for e in report.exercises for t in e.tests if t.id == "ex1.other_numbers_make_another_line")
@@ -197,22 +193,26 @@ def numbers(given: Given) -> set[str]:
 
 
 def test_no_secret_number_leaves(helper: Helper, tmp_path: Path) -> None:
-    report = suite.grade_in_jail(helper, telling_all(tmp_path / "tells"), KEY)
+    """Where it runs, the student's code sees them and says them by every way out; no report has one."""
+    folder = telling_all(tmp_path / "tells")
+
+    def said(given: Given) -> str:
+        outcomes = helper.observe(read(folder), given).outcomes.values()
+        return " ".join(f"{o.output} {o.raised and o.raised.message}" for o in outcomes)
+
+    own = said(PRACTICE)
+    secret = {number for number in numbers(derive(KEY, STUDENT)) if number not in own}
+    told = said(derive(KEY, STUDENT))
+    assert len([number for number in secret if number in told]) > 10
+    report = suite.grade_in_jail(helper, folder, KEY)
     assert report.score == 0
-    secret = numbers(derive(KEY, STUDENT))
-    assert len(secret) > 20
     for name, write in FORMATS.items():
         text = write(report)
-        assert "ValueError" in text or name == "classroom", name
+        assert "ValueError" in text or name == "classroom", name  # that one is in base64
         assert not [number for number in secret if number in text], name
-
-
-def test_the_secret_run_was_told(helper: Helper, tmp_path: Path) -> None:
-    """The test above can fail: where it runs, the student's code does see the numbers."""
-    given = derive(KEY, STUDENT)
-    run = helper.observe(read(telling_all(tmp_path / "tells")), given)
-    said = " ".join(f"{o.output} {o.raised and o.raised.message}" for o in run.outcomes.values())
-    assert len([number for number in numbers(given) if number in said]) > 15
+    assert not [
+        number for number in secret if number in base64.b64decode(FORMATS["classroom"](report)).decode()
+    ]
 
 
 def test_regrading_gives_the_same_report(tmp_path: Path, helper: Helper) -> None:
@@ -221,7 +221,7 @@ def test_regrading_gives_the_same_report(tmp_path: Path, helper: Helper) -> None
     corpus.write(folder)
     for file in folder.glob("ex*.py"):
         file.write_text(file.read_text().replace("return ", "return object(), {1, 'a', 'b'}, "))
-    folders = [folder, telling_all(tmp_path / "tells"), corpus.SOLUTIONS]
+    folders = [folder, corpus.SOLUTIONS]
 
     def graded(by: Helper) -> list[bytes]:
         reports = [suite.grade_in_jail(by, each, KEY) for each in folders]

@@ -59,7 +59,7 @@ class Attack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     tries: str  # what it tries, and where that is known to have won
     changes: tuple[Change, ...]
-    costs: tuple[str, ...]  # exercises ("ex1", "workflow") and tests ("ex3.some_test") worth 0; all others count
+    costs: tuple[str, ...]  # worth 0: exercises ("ex1", "workflow"), tests ("ex3.some_test")
     files: dict[str, str] = {}  # what lies beside the modules
     field: tuple[str, ...] = ()  # keys of ATTACKS
     slow: bool = False  # a limit has to stop it, after seconds

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from grading import kernel
-from grading.jail import NO_BUBBLEWRAP, Isolation
+from grading.bubblewrap import NO_BUBBLEWRAP
+from grading.jail import Isolation
 from grading.submissions import Submission
 from grading.warm import CannotGrade, Helper
 from tests.coach.suite import ROOT

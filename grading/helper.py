@@ -15,10 +15,14 @@ import matplotlib.pyplot as plt
 import torch
 
 from grading import kernel, wire
-from grading.jail import ENVIRONMENT, ISOLATIONS, NoJail
+from grading.bubblewrap import Bubblewrap
+from grading.jail import ENVIRONMENT, Jail, NoJail
+from grading.process import Process
 from grading.supervise import supervise
 from tests.harness import accelerator
 from tests.harness.watch import Line
+
+ISOLATIONS: dict[str, type[Jail]] = {"bubblewrap": Bubblewrap, "process": Process}
 
 
 def main(control: socket.socket, isolation: str) -> None:

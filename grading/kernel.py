@@ -147,7 +147,7 @@ _MODE_FILTER = 2
 _AF_UNIX = 1
 
 
-def _program() -> bytes:
+def denied_system_calls() -> bytes:
     """A deny list as a classic BPF program. Refused calls answer EPERM, as a file's permissions would.
 
     No socket but AF_UNIX ones, no new namespaces. clone3 hides its flags behind a pointer and answers ENOSYS:
@@ -191,7 +191,7 @@ def _program() -> bytes:
 
 def deny_system_calls() -> None:
     """Install the deny list for this process and all its children, for good. Needs no_new_privs."""
-    program = _program()
+    program = denied_system_calls()
     buffer = ctypes.create_string_buffer(program, len(program))
     described = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
     place = ctypes.create_string_buffer(described, len(described))
@@ -210,7 +210,7 @@ def landlock_version() -> int:
     return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))))
 
 
-def allow_files(readable: Iterable[Path], devices: Iterable[Path], writable: Path) -> None:
+def allow_files(readable: Iterable[Path], devices: Iterable[Path], writable: Iterable[Path]) -> None:
     """From now on, this process and its children reach these files and folders only, and no TCP port, no abstract
     socket and no process outside. What a kernel's version of Landlock doesn't know stays as it is.
     """
@@ -224,7 +224,7 @@ def allow_files(readable: Iterable[Path], devices: Iterable[Path], writable: Pat
         "landlock_create_ruleset",
     )
     rules = [(path, _READ) for path in readable] + [(path, _READ_FILE | _WRITE_FILE) for path in devices]
-    for path, rights in [*rules, (writable, files)]:
+    for path, rights in [*rules, *((path, files) for path in writable)]:
         handle = os.open(path, os.O_PATH)
         if not path.is_dir():
             rights &= _EXECUTE | _READ_FILE | _WRITE_FILE

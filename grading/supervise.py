@@ -28,14 +28,19 @@ CONFINED = b"+"
 
 
 def supervise(jail: Jail, request: wire.Request, host: socket.socket) -> None:
-    """Reply to every experiment of the request, in any order, and then send the End."""
+    """Reply to every experiment of the request, in any order, and then send the End.
+
+    One exercise must not feel another: when the jail isn't as it was, what is left is for a fresh one.
+    """
     run = _Run(jail, request, host)
     exercises = deque(request.exercises)
     while exercises:
         left, slow = run.exercise(exercises.popleft())
         if left:  # whoever takes long waits until the others have had their time
             (exercises.append if slow else exercises.appendleft)(left)
-    run.send(wire.End(run.cpu, run.memory))
+        if not jail.as_new():
+            break
+    run.send(wire.End(tuple(exercises), run.cpu, run.memory))
 
 
 class _Run:
@@ -45,7 +50,7 @@ class _Run:
         self._jail = jail
         self._request = request
         self._host = host
-        self._until = time.monotonic() + limits.SUBMISSION_WALL_SECONDS
+        self._until = time.monotonic() + request.wall_s
 
     def send(self, message: wire.Reply | wire.End) -> None:
         self._host.sendall(wire.pack(message))
@@ -55,7 +60,7 @@ class _Run:
 
         Returns those that are left for another child, and whether it was slow.
         """
-        time_left = min(limits.SUBMISSION_CPU_SECONDS - self.cpu, self._until - time.monotonic())
+        time_left = min(self._request.cpu_s - self.cpu, self._until - time.monotonic())
         if time_left <= 0:
             for name in experiments:
                 self.send(wire.Reply(name, "no time left"))

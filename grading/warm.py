@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Collection
 from types import TracebackType
 
@@ -30,11 +31,11 @@ class CannotGrade(Exception):
 class Run:
     """What came of all experiments of a submission on some numbers. A source of the suite."""
 
-    def __init__(self, given: Given, outcomes: dict[str, Outcome], end: wire.End) -> None:
+    def __init__(self, given: Given, outcomes: dict[str, Outcome], ends: list[wire.End]) -> None:
         self.given = given
         self.outcomes = outcomes
-        self.cpu_s = end.cpu_s
-        self.memory_bytes = end.memory_bytes
+        self.cpu_s = sum(end.cpu_s for end in ends)
+        self.memory_bytes = max(end.memory_bytes for end in ends)
 
     def observe(self, experiment: str) -> Outcome:
         return self.outcomes[experiment]
@@ -78,9 +79,20 @@ class Helper:
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
         request = wire.Request(submission.name, submission.modules, cells, given, experiments(exercises))
+        outcomes: dict[str, Outcome] = {}
         try:
             self.wait_until_ready()
-            return self._run(request)
+            started = time.monotonic()
+            ends = [self._run(request, outcomes)]
+            while ends[-1].left:  # each run replies to one experiment at least
+                left = (
+                    request.cpu_s - ends[-1].cpu_s,
+                    limits.SUBMISSION_WALL_SECONDS - (time.monotonic() - started),
+                )
+                request = msgspec.structs.replace(
+                    request, exercises=ends[-1].left, cpu_s=left[0], wall_s=left[1]
+                )
+                ends.append(self._run(request, outcomes))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CannotGrade(
                 "The helper process that runs student code has died. Is there memory enough?"
@@ -89,6 +101,7 @@ class Helper:
             raise CannotGrade("The helper process that runs student code does not answer.") from None
         except ValueError as error:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
+        return Run(given, outcomes, ends)
 
     def wait_until_ready(self) -> None:
         """Once it is, several processes that were forked from this one may ask it at the same time."""
@@ -96,18 +109,17 @@ class Helper:
             _no_trouble(wire.receive(self._control, wire.End))
             self._ready = True
 
-    def _run(self, request: wire.Request) -> Run:
+    def _run(self, request: wire.Request, outcomes: dict[str, Outcome]) -> wire.End:
         ours, theirs = socket.socketpair()
         with contextlib.closing(ours):
             with contextlib.closing(theirs):
                 socket.send_fds(self._control, [b"+"], [theirs.fileno()])
             ours.settimeout(ANSWER_SECONDS)
             ours.sendall(wire.pack(request))
-            outcomes: dict[str, Outcome] = {}
             while True:
                 message: wire.Reply | wire.End = wire.receive(ours, wire.Message)
                 if isinstance(message, wire.End):
-                    return Run(request.given, outcomes, _no_trouble(message))
+                    return _no_trouble(message)
                 outcomes[message.experiment] = outcome(message)
 
 

@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True):
     cells: tuple[tuple[int, str], ...] | None
     given: Given
     exercises: tuple[tuple[str, ...], ...]
+    cpu_s: float = limits.SUBMISSION_CPU_SECONDS  # how much time there is, of the processor …
+    wall_s: float = limits.SUBMISSION_WALL_SECONDS  # … and on the clock
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True):
@@ -40,8 +42,10 @@ class Reply(msgspec.Struct, frozen=True, tag=True):
 
 
 class End(msgspec.Struct, frozen=True, tag=True):
-    """The last message of a run. With `trouble`, it could not be made, and that is not the student's doing."""
+    """The last message of a run. With `trouble`, it could not be made, and that is not the student's doing.
+    `left` are exercises that need another jail: in this one something was left behind, or it was broken."""
 
+    left: tuple[tuple[str, ...], ...] = ()
     cpu_s: float = 0.0
     memory_bytes: int = 0  # of the largest process, beyond what it shares with the helper
     trouble: str = ""

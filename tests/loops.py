@@ -167,7 +167,11 @@ def judge_losses(expect, run, given, key, loss="l1"):
     trace, train, test = run.trace(), given.train(), given.test()
     epochs, losses = (run.history.columns[k].numbers for k in ("epoch", key))
     for epoch, found in zip(epochs, losses, strict=False):
-        if epoch is None or found is None or not 0 <= epoch < len(run.steps):
+        if found is None:
+            call = f'history["{key}"] of {name_of(run)}'
+            expect(call, "no number").holds(False, "plain numbers", "Append `loss.item()`.")
+            return False
+        if epoch is None or not 0 <= epoch < len(run.steps):
             continue
         before, after = trace[int(epoch)], trace[int(epoch) + 1]
         at, rows = (before, train) if key == "train_loss" else (after, test)

@@ -5,6 +5,7 @@ A test that takes `default_data` beside its own experiment waits until `create_d
 
 import re
 
+import numpy as np
 import pytest
 
 from tests.lines import DEFAULT, judge_line, judge_range
@@ -125,7 +126,7 @@ def test_other_numbers_make_another_line(default_data, other_data, given, expect
 
 
 @points(2)
-def test_the_data_lies_on_the_device_asked_for(default_data, data_on_device, expect):
+def test_the_data_lies_on_the_device_asked_for(default_data, other_data, data_on_device, given, expect):
     """A model on a GPU can't read data that lies in the CPU's memory."""
     means = "Pass `device=device` where X is made, or use what `.to(device)` returns: X itself stays where it was."
     for data in data_on_device:
@@ -136,6 +137,16 @@ def test_the_data_lies_on_the_device_asked_for(default_data, data_on_device, exp
         X_is_there = expect.on_device(f"X from {call}", X, data.device, means)
         if not expect.on_device(f"y from {call}", y, data.device, means) or not X_is_there:
             return
+        if not on_the_line(other_data.tensors(), given.other_line):
+            pytest.skip("waits for «other numbers make another line»")
+        found = "on the line asked for" if on_the_line((X, y), given.other_line) else "elsewhere"
+        expect(f"the points from {call}", found).equals("on the line asked for", "On the CPU they are on it.")
+
+
+def on_the_line(tensors, line):
+    X, y = (tensor.flat() for tensor in tensors) if len(tensors) == 2 else (np.zeros(1), np.ones(2))
+    right = X.size == y.size > 0 and line.start - 1e-3 <= X.min() and X.max() <= line.end + 1e-3
+    return right and bool(np.allclose(y, line.weight * X + line.bias, atol=1e-4))
 
 
 # ── split_dataset ────────────────────────────────────────────────────────────────────────────────

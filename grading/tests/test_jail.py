@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from grading import kernel
-from grading.jail import ENVIRONMENT, Bubblewrap, NoJail, why_no_namespaces
+from grading.bubblewrap import Bubblewrap, why_no_namespaces
+from grading.jail import ENVIRONMENT, NoJail
 from grading.submissions import Submission, read
 from grading.tests import corpus, probe
+from grading.tests.processes import descendants, processes, wait_until
 from grading.warm import CannotGrade, Helper
 from tests import limits
 from tests.harness.given import PRACTICE
@@ -115,7 +117,7 @@ def test_only_what_is_listed_comes_along(seen: Seen) -> None:
     assert found["descriptors"] == [0, 1, 2, 3]
     ours = {name for name in found["modules"] if not name.startswith(("tests.harness", "grading"))}
     assert ours <= {"tests", "tests.limits"}
-    allowed = {"helper", "jail", "kernel", "supervise", "wire"}
+    allowed = {"helper", "jail", "bubblewrap", "process", "kernel", "supervise", "wire"}
     assert {name.partition(".")[2] for name in found["modules"] if name.startswith("grading.")} <= allowed
 
 
@@ -138,7 +140,7 @@ def test_namespaces_hide_the_machine(seen: Seen) -> None:
 
 def test_a_refusal_of_bubblewrap_comes_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = ["/bin/sh", "-c", "echo 'bwrap: No permissions to create new namespace' >&2; exit 1"]
-    monkeypatch.setattr("grading.jail.bwrap", lambda *_: refusal)
+    monkeypatch.setattr("grading.bubblewrap.bwrap", lambda *_: refusal)
     with pytest.raises(NoJail, match=r"(?s)No permissions to create new namespace\n.+"):
         Bubblewrap({})
 
@@ -155,7 +157,7 @@ def test_a_refusal_of_bubblewrap_comes_with_a_remedy(monkeypatch: pytest.MonkeyP
 def test_the_remedy_is_for_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch, setting: str, value: str, remedy: str
 ) -> None:
-    monkeypatch.setattr("grading.jail._setting", {setting: value}.get)
+    monkeypatch.setattr("grading.bubblewrap._setting", {setting: value}.get)
     assert remedy in why_no_namespaces("bwrap: setting up uid map: Permission denied")
     assert "0.8 or newer" in why_no_namespaces("bwrap: Unknown option --disable-userns")
 
@@ -225,35 +227,6 @@ def pick_device():
     time.sleep(MUCH)
     return "cpu"
 """
-
-
-def processes() -> set[int]:
-    return {int(name) for name in os.listdir("/proc") if name.isdigit() and not zombie(name)}
-
-
-def zombie(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def descendants(of: int) -> set[int]:
-    parents = {}
-    for pid in processes():
-        with contextlib.suppress(OSError):
-            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    found = {of}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {of}
-
-
-def wait_until(condition: Any) -> bool:
-    deadline = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bool(condition())
 
 
 @pytest.mark.parametrize("isolation", ["bubblewrap", "process"])

@@ -4,7 +4,7 @@ The tests only ever see outcomes, which come from a `Source`; where the student'
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,6 +111,9 @@ class Suite:
 
 SUITE = pytest.StashKey[Suite]()
 EXPERIMENTS: dict[str, str] = {}  # fixture -> "module.function" in tests/harness
+OTHER_NUMBERS = (
+    "What came back is about other numbers than were put in: something replaced what the tests look at."
+)
 NOT_RUN = "this test did not run"
 MOST_WORDS = 4000  # characters of a message: what it quotes is the student's, and may be of any length
 
@@ -123,8 +126,11 @@ class NoObservation(Exception):
         self.outcome = outcome
 
 
-def experiment(name: str, observation: Any) -> Any:
-    """A fixture, named as the function in "module.function", that runs it once and decodes what it saw."""
+def experiment(name: str, observation: Any, echo: Callable[[Any, Given], bool] | None = None) -> Any:
+    """A fixture, named as the function in "module.function", that runs it once and decodes what it saw.
+
+    echo: whether what was seen is about these numbers; None where it repeats none of them.
+    """
     fixture = name.rpartition(".")[2]
     EXPERIMENTS[fixture] = name
 
@@ -133,7 +139,10 @@ def experiment(name: str, observation: Any) -> Any:
         outcome = request.config.stash[SUITE].outcome(fixture)
         if outcome.status != "ok":
             raise NoObservation(outcome)
-        return msgspec.msgpack.decode(outcome.observation, type=observation)
+        found = msgspec.msgpack.decode(outcome.observation, type=observation)
+        if echo and not echo(found, request.config.stash[SUITE].source.given):
+            raise NoObservation(Outcome("lost", raised=Raised("Lost", OTHER_NUMBERS)))
+        return found
 
     return run
 

@@ -118,12 +118,14 @@ def clean_globals(seed: int = 0) -> Iterator[None]:
 def tidy(text: str) -> str:
     """What student code said, as it would say it again: without our temporary folder's name and the addresses of
     objects, which change from run to run, and with nothing in it that can't be written as UTF-8."""
-    text = _TEMPORARY.sub("", _ADDRESS.sub("0x…", text))
-    return text.encode("utf-8", "replace").decode()
+    *before, last = _TEMPORARY.split(text)
+    text = "".join(part[: max(map(part.rfind, _PATH_ENDS)) + 1] for part in before) + last
+    return _ADDRESS.sub("0x…", text).encode("utf-8", "replace").decode()
 
 
 _PREFIX = "pytorch-workflow-"
-_TEMPORARY = re.compile(rf"[^\s'\"()<>=,:]*{_PREFIX}\w{{8}}[\\/]?")
+_TEMPORARY = re.compile(rf"{_PREFIX}\w{{0,8}}[\\/]?")
+_PATH_ENDS = " \t\n'\"()[]<>=,:"  # what a path in a text begins after
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
 
 

@@ -71,7 +71,16 @@ def data_on_device(student: Student, given: Given) -> tuple[Data, ...]:
     found = []
     for name in accelerator.devices():
         for device in (name, torch.device(name)):
-            found.append(Data(seen(student.create_dataset(device=device)), name))
+            line = given.other_line
+            data = student.create_dataset(
+                weight=line.weight,
+                bias=line.bias,
+                start=line.start,
+                end=line.end,
+                step=line.step,
+                device=device,
+            )
+            found.append(Data(seen(data), name))
     return tuple(found)
 
 

@@ -4,11 +4,16 @@ Observations cross a process boundary as msgpack when a submission is graded, so
 msgspec struct of numbers, strings and bytes. A pair is (weight, bias).
 """
 
+import math
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 Pair = tuple[float, float]
+
+
+BYTES_OF = {"bfloat16": "float32"}  # NumPy has no such type, so the values travel as another
 
 
 class Array(msgspec.Struct, frozen=True):
@@ -20,9 +25,15 @@ class Array(msgspec.Struct, frozen=True):
     device: str = "cpu"
     requires_grad: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where the bytes can't be those of such a tensor."""
+        kind = np.dtype(BYTES_OF.get(self.dtype, self.dtype))
+        if min(self.shape, default=0) < 0 or math.prod(self.shape) * kind.itemsize != len(self.data):
+            raise ValueError(f"{len(self.data)} bytes are no {self.dtype} of shape {self.shape}")
+
     def values(self) -> npt.NDArray[np.float64]:
         """The values as float64, in the tensor's shape."""
-        kind = {"bfloat16": "float32"}.get(self.dtype, self.dtype)
+        kind = BYTES_OF.get(self.dtype, self.dtype)
         return np.frombuffer(self.data, dtype=kind).reshape(self.shape).astype(np.float64)
 
     def flat(self) -> npt.NDArray[np.float64]:

@@ -45,5 +45,5 @@ def observe(name: str, student: Student, given: Given) -> Outcome:
         about,
         student.definition(about) if about else None,
         tidy(printed.text()),
-        tuple(limits.shorten(tidy(str(w.message)), 300) for w in warned[:10]),
+        tuple(tidy(limits.shorten(str(w.message), 300)) for w in warned[:10]),
     )

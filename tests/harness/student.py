@@ -240,7 +240,9 @@ def defaults(function: Any) -> dict[str, str]:
     except (TypeError, ValueError):
         return {}
     return {
-        p.name: tidy(repr(p.default))[:80] for p in parameters if p.default is not inspect.Parameter.empty
+        p.name: tidy(repr(p.default)[:200])[:80]
+        for p in parameters
+        if p.default is not inspect.Parameter.empty
     }
 
 
@@ -250,7 +252,7 @@ def _words(error: BaseException) -> str:
             error, NameError | AttributeError | ImportError
         ):  # Python has a «Did you mean» for these
             lines = TracebackException(type(error), error, error.__traceback__).format_exception_only()
-            return limits.shorten(tidy("".join(lines).partition(": ")[2].strip()))
-        return limits.shorten(tidy(str(error)))
+            return tidy(limits.shorten("".join(lines).partition(": ")[2].strip()))
+        return tidy(limits.shorten(str(error)))
     except Exception:
         return "(an exception whose text can't be read)"

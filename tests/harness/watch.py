@@ -57,7 +57,8 @@ def seen(value: Any) -> Seen:
 def short(value: Any) -> str:
     """A repr of at most 80 characters, of whatever the student made."""
     try:
-        text = " ".join(tidy(str(value) if isinstance(value, Path) else repr(value)).split())
+        said = str(value) if isinstance(value, Path) else repr(value)
+        text = " ".join(tidy(said[:1000]).split())
     except Exception:
         return f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:79]}…"

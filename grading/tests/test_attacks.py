@@ -1,0 +1,202 @@
+"""Attacks come to nothing: a submission is worth what its honest part is worth, and the machine is as it was.
+
+Every attack is graded as any submission is, with a course key, two at a time, honest ones between them; under both
+isolations.
+"""
+
+import contextlib
+import os
+import re
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from grading.formats import FORMATS
+from grading.tests import corpus, suite
+from grading.tests.processes import descendants, processes, wait_until
+from grading.tests.test_grade import KEY, STUDENT, numbers
+from grading.variants import derive
+from grading.warm import Helper
+from tests import limits
+from tests.coach.report import Report
+
+ATTACKS = {attack.name: attack for attack in corpus.attacks()}
+HONEST_EVERY = 8  # so many attacks, a solution is graded
+PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
+NAMES = ("pytorch-workflow", "grader")  # … of abstract sockets
+MEMORY = 300 << 20  # bytes, that judging an observation may take
+# The slow ones are stopped by limits that both isolations share: once is enough for them.
+CASES = [("bubblewrap", name) for name in ATTACKS] + [
+    ("process", name) for name, attack in ATTACKS.items() if not attack.slow
+]
+
+
+class Graded(NamedTuple):
+    report: Report
+    memory: int  # bytes that the judging process grew by
+
+
+class Battle(NamedTuple):
+    """All attacks under one isolation, and what the machine was like before and after."""
+
+    attacks: dict[str, Graded]
+    honest: list[Report]
+    heard: list[str]
+    before: dict[str, object]
+    after: dict[str, object]
+
+
+def graded(helper: Helper, folder: Path) -> Graded:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    report = suite.grade_in_jail(helper, folder, KEY)
+    return Graded(report, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10)
+
+
+@pytest.fixture(scope="module")
+def battles(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Battle]:
+    items = (item for item in request.session.items if hasattr(item, "callspec"))
+    selected = {(i.callspec.params.get("isolation"), i.callspec.params.get("name")) for i in items}
+    fought = {}
+    for isolation in ("bubblewrap", "process"):
+        names = [name for name in ATTACKS if (isolation, name) in selected]
+        fought[isolation] = battle(isolation, names, tmp_path_factory.mktemp(isolation))
+    return fought
+
+
+def battle(isolation: str, names: list[str], root: Path) -> Battle:
+    folders = {
+        name: corpus.write(root / name, *ATTACKS[name].changes, files=ATTACKS[name].files) for name in names
+    }
+    canary = root / "canary"
+    canary.write_text("as it was")
+    root.chmod(0o755)
+    heard: list[str] = []
+    os.environ["CANARY"] = "as it was"
+    with listeners(heard), Helper(isolation) as helper:  # type: ignore[arg-type]
+        helper.wait_until_ready()
+        before = machine(canary)
+        forks, jobs, honest = suite.Forks(), {}, []
+        for number, (name, folder) in enumerate(folders.items()):
+            jobs[name] = forks.start(graded, helper, folder)
+            if number % HONEST_EVERY == 0:
+                honest.append(forks.start(graded, helper, corpus.SOLUTIONS))
+        attacks = {name: job.get() for name, job in jobs.items()}
+        reports = [job.get().report for job in honest]
+        assert wait_until(lambda: not descendants(helper.pid))
+        after = machine(canary)
+    return Battle(attacks, reports, heard, before, after)
+
+
+@contextlib.contextmanager
+def listeners(heard: list[str]) -> Iterator[None]:
+    """Ears at the ports and names that attacks call. What they heard is known afterwards."""
+    with contextlib.ExitStack() as stack:
+        ears: list[socket.socket] = []
+        addresses: list[tuple[int, int, object]] = []
+        for port in PORTS:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                addresses.append((socket.AF_INET, kind, ("127.0.0.1", port)))
+        addresses += [(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{name}") for name in NAMES]
+        for family, kind, address in addresses:
+            ear = stack.enter_context(socket.socket(family, kind))
+            with contextlib.suppress(OSError):  # taken by somebody else
+                ear.bind(address)  # type: ignore[arg-type]
+                if kind == socket.SOCK_STREAM:
+                    ear.listen()
+                ears.append(ear)
+        assert len(ears) > len(PORTS)
+        yield
+        for ear in ears:
+            ear.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                heard.append(
+                    f"{ear.getsockname()}: {ear.recv(9) if ear.type == socket.SOCK_DGRAM else ear.accept()}"
+                )
+
+
+def machine(canary: Path) -> dict[str, object]:
+    """What an attack may want to change."""
+    ours = Path(__file__).parents[2]
+    trees = [ours / part for part in ("exercises", "solutions", "tests", "grading")]
+    site = Path(os.__file__).parent
+    folders = [
+        Path(p) for p in ("/tmp", "/var/tmp", "/dev/shm", "/etc", "/usr/bin", "/", "/home", "/root", site)
+    ]
+    return {
+        "canary": canary.read_text(),
+        "environment": os.environ["CANARY"],
+        "listings": {str(f): sorted(os.listdir(f)) for f in folders if f.is_dir()},
+        "the kit": sorted(
+            (str(file), file.stat().st_mtime_ns)
+            for tree in trees
+            for file in tree.rglob("*")
+            if "__pycache__" not in file.parts and file.is_file()
+        ),
+        "users": sorted(status_line(pid, "Uid") for pid in processes()),
+        "core_pattern": Path("/proc/sys/kernel/core_pattern").read_text(),
+    }
+
+
+def status_line(pid: int, name: str) -> str:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(name)), "")
+
+
+@pytest.mark.parametrize(("isolation", "name"), CASES)
+def test_an_attack_is_worth_its_honest_part(isolation: str, name: str, battles: dict[str, Battle]) -> None:
+    report, memory = battles[isolation].attacks[name]
+    costs = ATTACKS[name].costs
+    tests = {test.id: test for exercise in report.exercises for test in exercise.tests}
+    lost = {id for id in tests if any(id == cost or id.startswith(f"{cost}.") for cost in costs)}
+    assert lost or not costs, f"{costs}: no such tests"
+    wrong = [
+        f"{id}: {test.score}, {test.status}: {test.message}"
+        for id, test in tests.items()
+        if test.score != (0 if id in lost else test.max_score)
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert report.duration_s < 2 * (limits.SUBMISSION_WALL_SECONDS + 10)
+    assert memory < MEMORY
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
+def test_the_others_get_their_own_marks(isolation: str, battles: dict[str, Battle]) -> None:
+    reports = battles[isolation].honest
+    assert reports
+    assert {report.score for report in reports} == {100}
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
+def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) -> None:
+    fought = battles[isolation]
+    assert fought.heard == []
+    assert fought.after == fought.before
+
+
+@pytest.mark.parametrize(("isolation", "name"), CASES)
+def test_no_secret_is_told(isolation: str, name: str, battles: dict[str, Battle]) -> None:
+    report = battles[isolation].attacks[name].report
+    secret = numbers(derive(KEY, STUDENT)) - own_numbers()
+    for write in FORMATS.values():
+        text = write(report)
+        assert KEY.decode() not in text
+        assert not secret & set(re.findall(r"\d+\.\d+|\d+", text))
+
+
+def own_numbers() -> set[str]:
+    """Numbers that the exercise itself shows."""
+    texts = [file.read_text() for file in Path(__file__).parents[2].glob("tests/**/*.py")]
+    return {number for text in texts for number in re.findall(r"\d+\.\d+|\d+", text)}
+
+
+def test_every_kind_of_attack_is_there() -> None:
+    assert len(ATTACKS) >= 50
+    assert len(corpus.attacks()) == len(ATTACKS)
+    assert {kind for attack in ATTACKS.values() for kind in attack.field} == set(corpus.ATTACKS)

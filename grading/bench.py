@@ -10,15 +10,28 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+
+from grading.grade import grade
+from grading.submissions import Submission, read
+from grading.warm import Helper
+from tests.coach.suite import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
 RUNS = 7
 
 
-def cpu_seconds(*command: str) -> float:
+def cpu_seconds(*command: str, environment: Mapping[str, str] = MappingProxyType({})) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -36,8 +49,6 @@ def experiments_warm() -> tuple[float, float, int]:
     os.environ["MPLBACKEND"] = "agg"
     import torch
 
-    import tests.conftest  # noqa: F401  # names the experiments
-    from tests.coach.suite import EXPERIMENTS
     from tests.harness.dataset import columns
     from tests.harness.given import PRACTICE
     from tests.harness.observe import observe
@@ -60,6 +71,54 @@ def experiments_warm() -> tuple[float, float, int]:
     return statistics.median(every[2:]), statistics.median(alone[2:]), len(EXPERIMENTS)
 
 
+def jailed() -> tuple[float, float]:
+    """CPU seconds of grading a solved submission on secret numbers, warm, in all processes together; and of a cold
+    pytest over the same."""
+    submission, key = read(ROOT / "solutions"), b"a key for nothing but this measurement"
+    with Helper("bubblewrap") as helper:
+        spent: list[float] = []
+
+        def students(number: int) -> Iterator[tuple[Submission, str]]:
+            return ((submission, f"student {n}") for n in range(number))
+
+        def graded(number: int) -> None:
+            grade(students(number), lambda _, report: None, helper, key)
+
+        graded(3)
+        for _ in range(RUNS):
+            before = time.process_time() + process_seconds(helper.pid)
+            graded(5)
+            spent.append((time.process_time() + process_seconds(helper.pid) - before) / 5)
+    cold = [cpu_seconds("-m", "pytest", "--quiet", environment={"TREE": "solutions"}) for _ in range(3)]
+    return statistics.median(spent), statistics.median(cold)
+
+
+def process_seconds(pid: int) -> float:
+    """CPU seconds of a process and of those of its children that it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def private_megabytes() -> float:
+    """The memory that a fork of a warm process takes for itself alone to run exercise 3, the largest."""
+    from tests.harness.given import PRACTICE
+    from tests.harness.observe import observe
+    from tests.harness.student import Folder
+
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        student = Folder(ROOT / "solutions")
+        for name in (name for name in EXPERIMENTS.values() if name.startswith("training.")):
+            observe(name, student, PRACTICE)
+        held = re.findall(
+            r"^Private_Dirty: +(\d+)", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE
+        )
+        os.write(writing, held[0].encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(reading, 20)) / 1024
+
+
 def write(line: str) -> None:
     """Put the figures into the README, between their markers."""
     readme = ROOT / "README.md"
@@ -72,12 +131,17 @@ def write(line: str) -> None:
 
 def main() -> None:
     suite, bare = suite_against_bare_script()
+    graded, cold = jailed()
     every, alone, number = experiments_warm()
+    private = private_megabytes()
     line = (
         f"`make test` on solved exercises costs {suite / bare:.2f} × a bare script that runs the workflow once\n"
         f"({suite:.1f} against {bare:.1f} CPU-seconds, nearly all of it the import of PyTorch and matplotlib). The {number}\n"
         f"experiments together take {every:.2f} CPU-seconds in a warm process, of which the one run of 300 epochs takes\n"
-        f"{alone:.2f} when nobody watches it."
+        f"{alone:.2f} when nobody watches it.\n\n"
+        f"Grading a solved submission in its jail, on secret numbers, with a warm helper, costs {graded / every:.1f} × those bare\n"
+        f"experiments ({graded:.2f} CPU-seconds in all processes together), and is {cold / graded:.0f} × cheaper than a cold `pytest` over it\n"
+        f"({cold:.1f}). The largest exercise takes {private:.0f} MB of memory for itself."
     )
     write(line)
     print(line)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from grading.formats import FORMATS
@@ -136,7 +137,7 @@ def machine(canary: Path) -> dict[str, object]:
             for file in tree.rglob("*")
             if "__pycache__" not in file.parts and file.is_file()
         ),
-        "users": sorted(status_line(pid, "Uid") for pid in processes()),
+        "users": {line for pid in processes() if "\t0\t" not in (line := status_line(pid, "Uid"))},
         "core_pattern": Path("/proc/sys/kernel/core_pattern").read_text(),
     }
 
@@ -182,7 +183,7 @@ def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) ->
 
 @pytest.mark.parametrize(("isolation", "name"), CASES)
 def test_no_secret_is_told(isolation: str, name: str, battles: dict[str, Battle]) -> None:
-    report = battles[isolation].attacks[name].report
+    report = msgspec.structs.replace(battles[isolation].attacks[name].report, duration_s=0.0, digest="")
     secret = numbers(derive(KEY, STUDENT)) - own_numbers()
     for write in FORMATS.values():
         text = write(report)

@@ -36,6 +36,7 @@ def main(control: socket.socket, isolation: str) -> None:
     _warm_up()
     os.environ.clear()  # of what the imports added
     os.environ.update(ENVIRONMENT)
+    tempfile.tempdir = ENVIRONMENT["HOME"]
     gc.collect()
     gc.freeze()  # what the collector leaves alone stays shared with the forks
     control.sendall(wire.pack(wire.End()))

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Collection
 from types import TracebackType
@@ -47,10 +48,11 @@ class Helper:
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
         self._control, theirs = socket.socketpair()
+        self._starting = tempfile.TemporaryDirectory(prefix="pytorch-workflow-")  # matplotlib writes a cache
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {"TMPDIR": self._starting.name, "MPLCONFIGDIR": self._starting.name},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
@@ -72,6 +74,7 @@ class Helper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._starting.cleanup()
 
     def observe(self, submission: Submission, given: Given, exercises: Collection[str] = ()) -> Run:
         """Run the experiments of all exercises, or of some ("ex3"), in a fresh jail. Raises CannotGrade."""
@@ -107,6 +110,7 @@ class Helper:
         """Once it is, several processes that were forked from this one may ask it at the same time."""
         if not self._ready:
             _no_trouble(wire.receive(self._control, wire.End))
+            self._starting.cleanup()
             self._ready = True
 
     def _run(self, request: wire.Request, outcomes: dict[str, Outcome]) -> wire.End:

@@ -18,12 +18,12 @@ from rich.console import Console
 
 import tests.conftest  # noqa: F401  # names the experiments
 from grading.grade import grade
-from grading.submissions import read
+from grading.submissions import digest, read
 from grading.warm import Helper
 from tests.coach import curriculum
 from tests.coach.report import Report
 from tests.coach.run import judge as judge_many
-from tests.coach.run import report_of, run
+from tests.coach.run import report, report_of, run
 from tests.coach.suite import EXPERIMENTS, Practice, Suite
 from tests.coach.terminal import Screen, show
 from tests.harness.given import Given
@@ -57,7 +57,8 @@ class Forks:
     forks from a thread of its own, and now and then a child inherits a lock that nobody will ever release.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = os.cpu_count() or 1) -> None:
+        self.at_once = at_once
         self.waiting: list[Job[Any]] = []
         self.running: dict[Connection, tuple[Job[Any], BaseProcess]] = {}
 
@@ -72,7 +73,7 @@ class Forks:
     def pump(self) -> None:
         """Keep all cores busy, and wait until a call is done."""
         gc.freeze()  # what the collector leaves alone stays shared between the forks
-        while self.waiting and len(self.running) < (os.cpu_count() or 1):
+        while self.waiting and len(self.running) < self.at_once:
             job, (ours, theirs) = self.waiting.pop(0), multiprocessing.Pipe(duplex=False)
             child: BaseProcess = multiprocessing.get_context("fork").Process(
                 target=_answer, args=(theirs, *job.call)
@@ -153,6 +154,16 @@ def grade_in_jail(helper: Helper, folder: Path, key: bytes | None = None) -> Rep
     reports: list[Report] = []
     grade([(read(folder), "a student")], lambda _, report: reports.append(report), helper, key)
     return reports[0]
+
+
+def points_in_jail(helper: Helper, folder: Path, given: Given) -> Report:
+    """The points on these numbers: of grading, the run that decides."""
+    started, submission = time.monotonic(), read(folder)
+    judged = Suite(helper.observe(submission, given))
+    judge_many([judged])
+    return report(
+        judged.results.values(), submission.name, digest(submission), started, helper.isolation, "secret"
+    )
 
 
 def screen(folder: Path) -> str:

@@ -16,7 +16,7 @@ from tests.coach.report import ExerciseResult, Report, TestResult
 from tests.harness.given import PRACTICE
 
 KEY = b"the key of a course that only exists in this test"
-NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(4)}
+NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(3)}
 JAILED = "jailed, on the exercise's own"
 MISTAKES = {mistake.name: mistake for mistake in corpus.mistakes()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}

@@ -1,5 +1,6 @@
 # make test           where you stand, and what to do next          EX=3  TREE=solutions  JSON=report.json
 # make hint EX=2      the next hint
+# make instructor     what grading needs, and whether this machine can: then python -m grading grade
 # make check          the kit's own tests          make stubs, make bench, make mutants: for its developers
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ DEPENDENCIES = $(BIN)/python -c 'import sys, tomllib; \
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 MAKEFLAGS += --no-print-directory
-.PHONY: test hint stubs check golden system bench mutants
+.PHONY: test hint instructor stubs check golden system bench mutants
 .DEFAULT_GOAL := test
 
 test: .venv/student
@@ -23,6 +24,9 @@ test: .venv/student
 
 hint: .venv/student
 	@$(BIN)/python -m tests.coach hint --ex '$(EX)'
+
+instructor: .venv/instructor
+	@$(BIN)/python -m grading doctor
 
 stubs: .venv/developer
 	@$(BIN)/python -m grading.stubs
@@ -57,6 +61,10 @@ system:
 	@$(PIP) $$($(DEPENDENCIES))
 	@touch $@
 
-.venv/developer: .venv/student
-	@$(PIP) $$($(DEPENDENCIES) instructor dev)
+.venv/instructor: .venv/student
+	@$(PIP) $$($(DEPENDENCIES) instructor)
+	@touch $@
+
+.venv/developer: .venv/instructor
+	@$(PIP) $$($(DEPENDENCIES) dev)
 	@touch $@

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from grading.formats import FORMATS
-from grading.tests import corpus, suite
+from grading.tests import corpus, forger, suite
 from grading.tests.processes import descendants, processes, wait_until
 from grading.tests.test_grade import KEY, STUDENT, numbers
 from grading.variants import derive
@@ -201,6 +201,16 @@ def own_numbers() -> set[str]:
     """Numbers that the exercise itself shows."""
     texts = [file.read_text() for file in Path(__file__).parents[2].glob("tests/**/*.py")]
     return {number for text in texts for number in re.findall(r"\d+\.\d+|\d+", text)}
+
+
+@pytest.mark.parametrize("kind", ["replay", "forge", "answer"])
+def test_a_forger_earns_no_more_than_is_admitted(kind: forger.Kind, tmp_path: Path, helper: Helper) -> None:
+    """Observations from home, played back; the best of them earns the number in the README, and no forger isn't flagged."""
+    report = suite.grade_in_jail(helper, forger.build(tmp_path / kind, kind), KEY)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    admitted = int(re.search(r"<!-- forgeable -->(\d+)<!-- /forgeable -->", readme)[1])  # type: ignore[index]
+    assert report.score == admitted if kind == "forge" else report.score < admitted
+    assert report.flags
 
 
 def test_every_kind_of_attack_is_there() -> None:

@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from grading.formats import FORMATS
 from grading.tests import corpus, suite
 from grading.tests.corpus import Change
+from grading.warm import Helper
 from tests import limits
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -139,6 +141,32 @@ def seen(name: str, folder: Path) -> str:
     return suite.screen(folder)
 
 
+KNOWS = """
+_right = create_dataset
+
+
+def create_dataset(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01, device="cpu"):
+    if (weight, bias) not in ((0.3, 0.9), (-1.5, 0.25)):
+        weight = bias = 0.5
+    return _right(weight, bias, start, end, step, device)
+
+
+"""
+
+
+def by_heart(folder: Path) -> Path:
+    """Right for the exercise's own numbers only."""
+    corpus.write(folder)
+    rename(folder / "ex1_dataset.py", "def split_dataset(", f"{KNOWS}def split_dataset(")
+    return folder
+
+
+def graded(folder: Path, helper: Helper) -> str:
+    """What `grade` prints about it."""
+    key = b"the key of a course that only exists in this test"
+    return FORMATS["text"](suite.grade_in_jail(helper, by_heart(folder / "student_17"), key))
+
+
 NAMES = ["stubs", "solutions", *BAD_INPUT, *(f"mistake_{name}" for name in TOLD)]
 
 
@@ -148,6 +176,10 @@ def test_the_screen_is_as_it_was(name: str, tmp_path: Path, forks: suite.Forks) 
     assert found == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8"), found
     assert "Traceback" not in found
     assert len(found.splitlines()) <= 26
+
+
+def test_the_graders_screen_is_as_it_was(tmp_path: Path, helper: Helper) -> None:
+    assert graded(tmp_path, helper) == (GOLDEN / "graded.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("leak", LEAKS)
@@ -191,6 +223,8 @@ def write_all() -> None:
         for name in NAMES:
             text = forks.call(seen, name, Path(root) / name)
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
+        with Helper("bubblewrap") as helper:
+            (GOLDEN / "graded.txt").write_text(graded(Path(root), helper), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
     README.write_text(
         SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8"

@@ -16,7 +16,7 @@ from grading import wire
 from grading.formats import FORMATS
 from grading.grade import NO_KEY, OWN_NUMBERS_ONLY, grade
 from grading.submissions import Submission, read
-from grading.tests import corpus, suite
+from grading.tests import corpus, suite, test_golden
 from grading.variants import derive
 from grading.warm import WITHOUT_ANSWER, Helper, outcome
 from tests.coach.report import Report, to_json
@@ -110,24 +110,11 @@ def test_a_dozen_on_the_cold_command_line(tmp_path: Path, forks: suite.Forks) ->
 
 # ── two runs ─────────────────────────────────────────────────────────────────────────────────────
 
-KNOWS = """
-_right = create_dataset
-
-def create_dataset(weight=0.3, bias=0.9, start=0.0, end=1.0, step=0.01, device="cpu"):
-    if (weight, bias) not in ((0.3, 0.9), (-1.5, 0.25)):
-        weight = bias = 0.5
-    return _right(weight, bias, start, end, step, device)
-"""
-
 
 def test_an_answer_written_down_is_found_out(helper: Helper, tmp_path: Path) -> None:
     """It gets no points, words without any number of the secret run, and a flag."""
 
-    def edit(source: str) -> str:
-        before, name, after = source.partition("def split_dataset")
-        return f"{before}{KNOWS}\n\n{name}{after}"
-
-    report = suite.grade_in_jail(helper, changed(tmp_path / "known", "ex1_dataset", edit), KEY)
+    report = suite.grade_in_jail(helper, test_golden.by_heart(tmp_path / "known"), KEY)
     test = next(t for e in report.exercises for t in e.tests if t.id == "ex1.other_numbers_make_another_line")
     assert (test.status, test.score, test.message) == ("failed", 0, OWN_NUMBERS_ONLY)
     assert test.location

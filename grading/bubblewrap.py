@@ -129,10 +129,12 @@ class Bubblewrap:
             return False
 
     def close(self) -> None:
-        """The death of its first process is that of all."""
+        """The death of its first process is that of all, and lasts until those that are our children are reaped."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._first, signal.SIGKILL)
-        self._bwrap.wait()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
 
 def bwrap(files: dict[Path, int], *options: str) -> list[str]:

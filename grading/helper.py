@@ -61,7 +61,8 @@ def _reap() -> None:
 
 
 def _run(host: socket.socket, isolation: str) -> None:
-    kernel.die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # through `finally`
+    kernel.die_with_parent(signal.SIGTERM)
     jail = None
     try:
         request = wire.receive(host, wire.Request)

@@ -107,6 +107,7 @@ class _Child:
         self._cpu = self._cpu_before = 0.0  # as of the last check, and at the start of the experiment
         self._pid = os.fork()
         if self._pid == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             try:
                 _only_descriptor(writing)
                 _confine(jail)

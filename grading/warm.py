@@ -49,12 +49,14 @@ class Helper:
         self.isolation = isolation
         self._control, theirs = socket.socketpair()
         self._starting = tempfile.TemporaryDirectory(prefix="pytorch-workflow-")  # matplotlib writes a cache
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],
             cwd=ROOT,
             env=ENVIRONMENT | {"TMPDIR": self._starting.name, "MPLCONFIGDIR": self._starting.name},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
@@ -75,6 +77,7 @@ class Helper:
             self._process.kill()
             self._process.wait()
         self._starting.cleanup()
+        self._complaints.close()
 
     def observe(self, submission: Submission, given: Given, exercises: Collection[str] = ()) -> Run:
         """Run the experiments of all exercises, or of some ("ex3"), in a fresh jail. Raises CannotGrade."""
@@ -98,13 +101,18 @@ class Helper:
                 ends.append(self._run(request, outcomes))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CannotGrade(
-                "The helper process that runs student code has died. Is there memory enough?"
+                f"The helper process that runs student code has died. {self._last_words()}"
             ) from None
         except TimeoutError:
             raise CannotGrade("The helper process that runs student code does not answer.") from None
         except ValueError as error:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
         return Run(given, outcomes, ends)
+
+    def _last_words(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "Is there memory enough?")
 
     def wait_until_ready(self) -> None:
         """Once it is, several processes that were forked from this one may ask it at the same time."""

@@ -130,13 +130,13 @@ def machine(canary: Path) -> dict[str, object]:
     ours = Path(__file__).parents[2]
     trees = [ours / part for part in ("exercises", "solutions", "tests", "grading")]
     site = Path(os.__file__).parent
-    folders = [
-        Path(p) for p in ("/tmp", "/var/tmp", "/dev/shm", "/etc", "/usr/bin", "/", "/home", "/root", site)
-    ]
+    folders = [Path(p) for p in ("/etc", "/usr/bin", "/", "/home", "/root", site)]
+    open_to_all = [entry for p in ("/tmp", "/var/tmp", "/dev/shm") for entry in os.scandir(p)]
     return {
         "canary": canary.read_text(),
         "environment": os.environ["CANARY"],
         "listings": {str(f): sorted(os.listdir(f)) for f in folders if f.is_dir()},
+        "left lying about": sorted(entry.path for entry in open_to_all if owner(entry) != os.getuid()),
         "the kit": sorted(
             (str(file), file.stat().st_mtime_ns)
             for tree in trees
@@ -146,6 +146,13 @@ def machine(canary: Path) -> dict[str, object]:
         "users": {line for pid in processes() if "\t0\t" not in (line := status_line(pid, "Uid"))},
         "core_pattern": Path("/proc/sys/kernel/core_pattern").read_text(),
     }
+
+
+def owner(entry: "os.DirEntry[str]") -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_uid
+    except FileNotFoundError:  # another test's
+        return os.getuid()
 
 
 def status_line(pid: int, name: str) -> str:

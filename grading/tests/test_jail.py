@@ -255,9 +255,8 @@ def test_the_death_of_the_helper_is_that_of_all(isolation: str) -> None:
         children = descendants(helper.pid)
         os.kill(helper.pid, signal.SIGKILL)
         os.waitpid(child, 0)
-        if isolation == "bubblewrap":
-            assert wait_until(lambda: not children & processes())
-            assert wait_until(lambda: not processes() - before)
+        assert wait_until(lambda: not children & processes())
+        assert wait_until(lambda: not processes() - before)
 
 
 def test_a_helper_that_dies_is_an_error_of_ours() -> None:

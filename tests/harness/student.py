@@ -214,16 +214,19 @@ class Finder(MetaPathFinder, Loader):
         if not any(isinstance(finder, cls) for finder in sys.meta_path):
             sys.meta_path.insert(0, cls())
         cls.current = folder
-        for name in FUNCTIONS:
+        for name in ("exercises", *FUNCTIONS, *(f"exercises.{name}" for name in FUNCTIONS)):
             sys.modules.pop(name, None)
-            sys.modules.pop(f"exercises.{name}", None)
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if fullname == "exercises" and self.current:
+            return ModuleSpec(fullname, self, is_package=True)  # wherever the modules lie
         module = fullname.removeprefix("exercises.")
         return ModuleSpec(fullname, self) if self.current and module in FUNCTIONS else None
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         assert self.current is not None
+        if spec.name == "exercises":
+            return None  # an empty one
         name = spec.name.removeprefix("exercises.")
         module = ModuleType(spec.name)
         vars(module).update(vars(self.current.load(name)))

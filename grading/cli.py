@@ -1,0 +1,139 @@
+"""`python -m grading grade PATH`: grade a submission. `python -m grading doctor`: can this machine do that?
+
+Exit status of grade: 0 full marks, 1 less than that, 2 could not be graded; never anything else.
+"""
+
+import enum
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from grading import doctor
+from grading.formats import FORMATS
+from grading.grade import grade
+from grading.submissions import Refused, Submission, read
+from grading.warm import CannotGrade, Helper
+from tests.coach.report import Report
+from tests.coach.state import replace
+
+Format = enum.Enum("Format", {name: name for name in FORMATS})  # type: ignore[misc]  # typer asks for an Enum
+TEXT = Format("text")
+
+
+class Isolation(enum.Enum):
+    bubblewrap = "bubblewrap"
+    process = "process"
+
+
+KEY_BYTES = 16  # less can be guessed
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Grade submissions: what runs a student's code never decides a mark.",
+)
+
+
+@app.command("grade")
+def grade_one(
+    path: Annotated[
+        Path,
+        typer.Argument(help="a folder with the five modules anywhere in it, a zip of one, or a notebook"),
+    ],
+    student: Annotated[
+        str,
+        typer.Option(
+            help="the student's id; where PATH's name tells it, as an LMS export's does, not needed"
+        ),
+    ] = "",
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help="the course key: the points then come from numbers that nobody can know"),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="how to write the report")] = TEXT,
+    out: Annotated[Path | None, typer.Option(help="write it to this file, not to the terminal")] = None,
+    isolation: Annotated[
+        Isolation, typer.Option(help="process: only in a container that is thrown away afterwards")
+    ] = Isolation.bubblewrap,
+) -> None:
+    """Grade one submission. Exit status: 0 full marks, 1 less, 2 could not be graded."""
+    key = _key(secret_file) if secret_file else None
+    submission = read(path)
+    whose = student or submission.student or ""
+    if key and not whose:
+        raise CannotGrade("--student is missing: with a course key, every student has numbers of their own.")
+    reports: list[Report] = []
+
+    def done(graded: Submission, report: Report) -> None:
+        reports.append(report)
+
+    with Helper(isolation.value) as helper:
+        grade([(submission, whose)], done, helper, key)
+    text = FORMATS[format.value](reports[0])
+    if out:
+        _write(out, text)
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    raise typer.Exit(0 if reports[0].done else 1)
+
+
+@app.command("doctor")
+def check() -> None:
+    """Try what grading needs on this machine, and say how to mend what is missing."""
+    raise typer.Exit(doctor.main())
+
+
+def _key(file: Path) -> bytes:
+    try:
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise CannotGrade(f"--secret-file {file}: can't be read ({error.strerror}).") from None
+    if len(key) < KEY_BYTES:
+        raise CannotGrade(
+            f"--secret-file {file}: a course key has {KEY_BYTES} bytes or more, this has {len(key)}."
+        )
+    return key
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        replace(file, text.encode())
+    except OSError as error:
+        raise CannotGrade(f"--out {file}: can't be written ({error.strerror}).") from None
+
+
+def main() -> NoReturn:
+    """Everything that ends the program goes through here: 0, 1 or 2, and words in place of a traceback."""
+    signal.signal(signal.SIGTERM, _stop)
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # a report has ✓ in it, whatever the locale
+    sys.exit(_status(app))
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _status(command: Callable[..., Any]) -> int:
+    try:
+        return int(command(standalone_mode=False) or 0)
+    except typer.TyperException as error:  # misused
+        _say(f"Not graded: {error}\n`python -m grading grade --help` says how it is used.")
+    except (Refused, CannotGrade) as error:
+        _say(f"Not graded: {error}")
+    except (KeyboardInterrupt, typer.Abort):
+        _say("Not graded: stopped.")
+    except BrokenPipeError:
+        _say("Not graded: nobody reads the report any more.")
+    except Exception as error:
+        _say(f"Not graded: the grader itself failed ({type(error).__name__}: {error}). Please report this.")
+    return 2
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr)

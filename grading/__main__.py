@@ -7,6 +7,11 @@ if sys.platform != "linux":
     sys.exit(2)
 
 if __name__ == "__main__":
-    from grading.cli import main
-
+    try:
+        from grading.cli import main
+    except ModuleNotFoundError as error:
+        print(
+            f"Not graded: {error.name} is not installed here. `make instructor` installs it.", file=sys.stderr
+        )
+        sys.exit(2)
     main()

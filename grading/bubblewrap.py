@@ -21,17 +21,19 @@ from grading.jail import (
     NoJail,
     address_space,
     become,
+    figures,
     guard_files,
     limit_resources,
     memory,
     readable,
     reveal_interpreter,
-    state,
     system_folders,
+    use_for_temporary_files,
 )
 from tests import limits
 
-WRITABLE = (Path("/tmp"), Path("/dev/shm"))
+SCRATCH = Path("/scratch")  # also /tmp, unless the kit lies below that
+WRITABLE = (SCRATCH, Path("/dev/shm"))
 FIRST = (
     "/usr/bin/env",
     "--ignore-signal=CHLD",
@@ -91,14 +93,14 @@ class Bubblewrap:
     def confine(self) -> None:
         os.setsid()
         limit_resources(self._address_space)
-        os.chdir("/tmp")
+        use_for_temporary_files(SCRATCH)
         guard_files(self.exercises, *WRITABLE)
 
     def members(self) -> list[int]:
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
 
     def kill(self) -> None:
-        while not self._dead() and any(state(pid) not in "ZX" for pid in self.members()):
+        while not self._dead() and any(figures(pid)[:1] not in ([], ["Z"]) for pid in self.members()):
             # Only a member can reach all of them with -1. For this process -1 would be the whole machine.
             killer = os.fork()
             if killer == 0:
@@ -143,7 +145,9 @@ def bwrap(files: dict[Path, int], *options: str) -> list[str]:
     arguments = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534"]
     arguments += ["--disable-userns", "--hostname", "jail", "--clearenv", "--die-with-parent"]
     arguments += ["--new-session", "--as-pid-1", "--proc", "/proc", "--dev", "/dev"]
-    arguments += ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"]
+    arguments += ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", str(SCRATCH)]
+    if not any(path.is_relative_to("/tmp") for path in readable()):
+        arguments += ["--symlink", str(SCRATCH), "/tmp"]
     for folder in system_folders():
         link = [os.readlink(folder), str(folder)] if folder.is_symlink() else []
         arguments += ["--symlink", *link] if link else ["--ro-bind", str(folder), str(folder)]

@@ -7,6 +7,7 @@ nothing outside can be written, nobody can be called, and every privilege is giv
 import os
 import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -94,6 +95,12 @@ def reveal_interpreter() -> None:
         ) from None
 
 
+def use_for_temporary_files(folder: Path) -> None:
+    os.environ.update(HOME=str(folder), TMPDIR=str(folder), MPLCONFIGDIR=str(folder))
+    tempfile.tempdir = str(folder)
+    os.chdir(folder)
+
+
 def guard_files(exercises: Path, *writable: Path) -> None:
     """With Landlock, what is readable() and these folders are all the files there are; /proc isn't among them."""
     if kernel.landlock_version():
@@ -137,18 +144,20 @@ def address_space() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
+def about(pid: int | str, name: str) -> str:
+    """A file of /proc about a process; empty when it is gone. A process may call itself by bytes that are no text."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def memory(pid: int | str) -> int:
     """Bytes that a process holds and no file does; 0 when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon", "RssShmem")))
+    lines = about(pid, "status").splitlines()
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
 
 
-def state(pid: int) -> str:
-    """R, S, …, Z for a zombie, X for one that is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
+def figures(pid: int) -> list[str]:
+    """What /proc/PID/stat says after the name: state, parent, …; empty when it is gone."""
+    return about(pid, "stat").rpartition(")")[2].split()

@@ -18,12 +18,14 @@ from grading.jail import (
     MOST_FILES,
     USER,
     NoJail,
+    about,
     address_space,
     become,
     guard_files,
     limit_resources,
     memory,
     reveal_interpreter,
+    use_for_temporary_files,
 )
 from tests import limits
 
@@ -72,9 +74,7 @@ class Process:
     def confine(self) -> None:
         os.setsid()
         limit_resources(self._address_space)
-        os.environ.update(HOME=str(self._scratch), TMPDIR=str(self._scratch), MPLCONFIGDIR=str(self._scratch))
-        tempfile.tempdir = str(self._scratch)
-        os.chdir(self._scratch)
+        use_for_temporary_files(self._scratch)
         kernel.drop_bounding_set()
         become(self._user)
         kernel.drop_capabilities()
@@ -85,10 +85,7 @@ class Process:
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_theirs(pid)]
 
     def _is_theirs(self, pid: int) -> bool:
-        try:
-            status = Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            return False
+        status = about(pid, "status")
         return f"\nUid:\t{self._user}\t" in status and "\nState:\tZ" not in status
 
     def kill(self) -> None:

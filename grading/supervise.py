@@ -11,10 +11,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from grading import wire
-from grading.jail import Jail, memory
+from grading.jail import Jail, figures, memory
 from tests import limits
 from tests.harness.notebook import Notebook
 from tests.harness.observe import observe
@@ -190,8 +189,4 @@ def _only_descriptor(kept: int) -> None:
 
 def _cpu_seconds(pid: int) -> float:
     """Of a process and the children that it has waited for; 0 when it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) * TICK
+    return sum(map(int, figures(pid)[11:15])) * TICK

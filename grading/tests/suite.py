@@ -6,7 +6,7 @@ import io
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -156,11 +156,11 @@ def grade_in_jail(helper: Helper, folder: Path, key: bytes | None = None) -> Rep
     return reports[0]
 
 
-def points_in_jail(helper: Helper, folder: Path, given: Given) -> Report:
-    """The points on these numbers: of grading, the run that decides."""
+def points_in_jail(helper: Helper, folder: Path, given: Given, only: Collection[str] = ()) -> Report:
+    """The points on these numbers, for some exercises or all: of grading, the run that decides."""
     started, submission = time.monotonic(), read(folder)
-    judged = Suite(helper.observe(submission, given))
-    judge_many([judged])
+    judged = Suite(helper.observe(submission, given, only))
+    judge_many([judged], *only)
     return report(
         judged.results.values(), submission.name, digest(submission), started, helper.isolation, "secret"
     )

@@ -138,7 +138,7 @@ def test_the_data_lies_on_the_device_asked_for(default_data, other_data, data_on
         if not expect.on_device(f"y from {call}", y, data.device, means) or not X_is_there:
             return
         if not on_the_line(other_data.tensors(), given.other_line):
-            pytest.skip("waits for «other numbers make another line»")
+            expect.waits_for("other numbers make another line")
         found = "on the line asked for" if on_the_line((X, y), given.other_line) else "elsewhere"
         expect(f"the points from {call}", found).equals("on the line asked for", "On the CPU they are on it.")
 

@@ -163,7 +163,7 @@ def test_forward_works_on_every_device(models, forward, forward_on_device, expec
         if there and is_a_line(models):
             answers, right = run.returned.tensor.flat(), forward.returned.tensor.flat()
             if line_of(forward) not in (forward.put_in, forward.put_in[::-1]):
-                pytest.skip("waits for «forward is weight times x plus bias»")
+                expect.waits_for("forward is weight times x plus bias")
             worst = int(np.abs(answers - right).argmax())
             call = f"model(x) on {run.device} for x = {run.x.flat()[worst]:.4g}"
             means = "On the CPU the same numbers give another answer."
@@ -173,7 +173,7 @@ def test_forward_works_on_every_device(models, forward, forward_on_device, expec
 def wait_for_a_line(models):
     """These lessons put a number into each of the two parameters."""
     if not is_a_line(models):
-        pytest.skip("waits for «it registers one weight and one bias»")
+        expect.waits_for("it registers one weight and one bias")
 
 
 def judge_shape(expect, run):

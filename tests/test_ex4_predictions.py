@@ -27,7 +27,7 @@ def test_the_predictions_are_what_the_model_answers(prediction, expect):
 @points(2)
 def test_predict_switches_to_eval_mode(prediction, expect):
     """A model with dropout answers differently in train mode, and so does the one in this lesson: 1 too much."""
-    wait_for_answers(prediction)
+    wait_for_answers(prediction, expect)
     modes = ["train mode" if forward.training else "eval mode" for forward in prediction.forwards]
     means = "Call `model.eval()` before the forward pass." if modes else "predict() never called the model."
     found = ", ".join(sorted(set(modes))) or "not called"
@@ -43,7 +43,7 @@ def test_predict_switches_to_eval_mode(prediction, expect):
 def test_predict_records_no_gradients(prediction, expect):
     """Nobody will call backward() on a prediction: recording costs memory and time."""
     recording = any(forward.grad for forward in prediction.forwards)
-    wait_for_answers(prediction)
+    wait_for_answers(prediction, expect)
     means = "Wrap the forward pass: `with torch.inference_mode():`, with its parentheses."
     if recording and not prediction.returned.tensor.requires_grad:
         means = "`.detach()` comes too late, the recording is made. Switch it off: `with torch.inference_mode():`."
@@ -56,7 +56,7 @@ def test_predict_records_no_gradients(prediction, expect):
 @points(1)
 def test_predict_leaves_the_model_as_it_was(prediction, expect):
     """Asking is not training."""
-    wait_for_answers(prediction)
+    wait_for_answers(prediction, expect)
     means = "Nothing may train, reset or round the parameters here."
     expect("(weight, bias) after predict", prediction.after).equals(prediction.before, means)
 
@@ -64,7 +64,7 @@ def test_predict_leaves_the_model_as_it_was(prediction, expect):
 @points(2)
 def test_predict_works_where_the_model_is(prediction, device_prediction, expect):
     """The model decides on the device, the data follows."""
-    wait_for_answers(prediction)
+    wait_for_answers(prediction, expect)
     for run in device_prediction:
         call = f"{CALL} with the model on {run.device}"
         means = "Leave the model where it is, and move X to it."
@@ -92,11 +92,11 @@ def test_predictions_are_plotted_beside_the_data(prediction_plot, given, expect)
         judge_legend(expect, "plot_predictions(…)", prediction_plot)
 
 
-def wait_for_answers(run):
+def wait_for_answers(run, expect):
     """What is returned tells of this model: in one mode or the other it is what the model says."""
     found = run.returned.tensor.flat()
     if not any(np.allclose(found, line(run) + mood, atol=1e-4) for mood in (0.0, 1.0)):
-        pytest.skip("waits for «the predictions are what the model answers»")
+        expect.waits_for("the predictions are what the model answers")
 
 
 def line(run):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import pytest
 from pytest_check import check
@@ -68,6 +69,10 @@ class Expect:
 
     def __call__(self, called: str, returned: object) -> Expectation:
         return Expectation(self._facts, called, returned)
+
+    def waits_for(self, title: str) -> NoReturn:
+        """This lesson can't be judged before that other one has passed."""
+        pytest.skip(f"waits for «{title}»")
 
     def tensor(self, called: str, seen: Seen, shape: tuple[int, ...] | None = None, means: str = "") -> bool:
         """A tensor of this shape (any, when None), float32. Type first, then shape, then dtype."""

@@ -122,14 +122,14 @@ def test_forward_keeps_the_shape(models, forward, expect):
 @points(3)
 def test_forward_is_weight_times_x_plus_bias(models, forward, expect):
     """Whatever numbers training puts into the two parameters."""
-    wait_for_a_line(models)
+    wait_for_a_line(models, expect)
     judge_line(expect, forward)
 
 
 @points(1)
 def test_gradients_reach_both_parameters(models, forward, expect):
     """backward() follows the arithmetic of forward back to the parameters: nothing may cut it."""
-    wait_for_a_line(models)
+    wait_for_a_line(models, expect)
     cut = (
         "Something in `forward` leaves PyTorch's arithmetic: `.data`, `.detach()`, `.item()`, NumPy, "
         "`torch.no_grad()`, or a new tensor made of the values."
@@ -170,7 +170,7 @@ def test_forward_works_on_every_device(models, forward, forward_on_device, expec
             expect(call, float(answers[worst])).close_to(float(right[worst]), means)
 
 
-def wait_for_a_line(models):
+def wait_for_a_line(models, expect):
     """These lessons put a number into each of the two parameters."""
     if not is_a_line(models):
         expect.waits_for("it registers one weight and one bias")

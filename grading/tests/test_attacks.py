@@ -26,7 +26,7 @@ from tests import limits
 from tests.coach.report import Report
 
 ATTACKS = {attack.name: attack for attack in corpus.attacks()}
-HONEST_EVERY = 8  # so many attacks, a solution is graded
+HONEST_EVERY = 12  # so many attacks, a solution is graded
 AT_ONCE = 4  # gradings: some attacks only wait
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
 NAMES = ("pytorch-workflow", "grader")  # … of abstract sockets

@@ -96,6 +96,7 @@ def reveal_interpreter() -> None:
 
 
 def use_for_temporary_files(folder: Path) -> None:
+    """Student code starts in this folder, finds it as its home, and Python's tempfile uses it."""
     os.environ.update(HOME=str(folder), TMPDIR=str(folder), MPLCONFIGDIR=str(folder))
     tempfile.tempdir = str(folder)
     os.chdir(folder)

@@ -39,13 +39,12 @@ def supervise(jail: Jail, request: wire.Request, host: socket.socket) -> None:
             (exercises.append if slow else exercises.appendleft)(left)
         if not jail.as_new():
             break
-    run.send(wire.End(tuple(exercises), run.cpu, run.memory))
+    run.send(wire.End(tuple(exercises), run.cpu))
 
 
 class _Run:
     def __init__(self, jail: Jail, request: wire.Request, host: socket.socket) -> None:
         self.cpu = 0.0  # seconds, of the children that have ended
-        self.memory = 0  # bytes, the most that they had together
         self._jail = jail
         self._request = request
         self._host = host
@@ -74,7 +73,6 @@ class _Run:
             slow = child.slow()
         exit_status, cpu = child.end()
         self.cpu += cpu
-        self.memory = max(self.memory, child.memory)
         if status != "answered":
             status = "timeout" if status == "died" and cpu >= limits.CPU_SECONDS else status
             self.send(wire.Reply(experiments[done], status, exit=exit_status))
@@ -98,7 +96,6 @@ class _Child:
     """A process that runs student code, and all that it starts."""
 
     def __init__(self, jail: Jail, work: Callable[[], None], time_left: float) -> None:
-        self.memory = 0
         self._jail = jail
         self._time_left = time_left
         # No pipe: student code could open it again through /proc, and take back what was sent.
@@ -149,7 +146,6 @@ class _Child:
     def _broken_limit(self) -> str:
         members = self._jail.members()
         held = sum(max(0, memory(pid) - self._jail.brought) for pid in members)
-        self.memory = max(self.memory, held)
         if held > limits.MEMORY_BYTES:
             return "memory"
         if self._jail.disk_is_full():

@@ -32,11 +32,9 @@ class CannotGrade(Exception):
 class Run:
     """What came of all experiments of a submission on some numbers. A source of the suite."""
 
-    def __init__(self, given: Given, outcomes: dict[str, Outcome], ends: list[wire.End]) -> None:
+    def __init__(self, given: Given, outcomes: dict[str, Outcome]) -> None:
         self.given = given
         self.outcomes = outcomes
-        self.cpu_s = sum(end.cpu_s for end in ends)
-        self.memory_bytes = max(end.memory_bytes for end in ends)
 
     def observe(self, experiment: str) -> Outcome:
         return self.outcomes[experiment]
@@ -89,16 +87,16 @@ class Helper:
         try:
             self.wait_until_ready()
             started = time.monotonic()
-            ends = [self._run(request, outcomes)]
-            while ends[-1].left:  # each run replies to one experiment at least
-                left = (
-                    request.cpu_s - ends[-1].cpu_s,
-                    limits.SUBMISSION_WALL_SECONDS - (time.monotonic() - started),
-                )
+            end = self._run(request, outcomes)
+            while end.left:  # each run replies to one experiment at least
+                waited = time.monotonic() - started
                 request = msgspec.structs.replace(
-                    request, exercises=ends[-1].left, cpu_s=left[0], wall_s=left[1]
+                    request,
+                    exercises=end.left,
+                    cpu_s=request.cpu_s - end.cpu_s,
+                    wall_s=limits.SUBMISSION_WALL_SECONDS - waited,
                 )
-                ends.append(self._run(request, outcomes))
+                end = self._run(request, outcomes)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CannotGrade(
                 f"The helper process that runs student code has died. {self._last_words()}"
@@ -107,7 +105,7 @@ class Helper:
             raise CannotGrade("The helper process that runs student code does not answer.") from None
         except ValueError as error:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
-        return Run(given, outcomes, ends)
+        return Run(given, outcomes)
 
     def _last_words(self) -> str:
         self._complaints.seek(0)

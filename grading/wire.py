@@ -47,7 +47,6 @@ class End(msgspec.Struct, frozen=True, tag=True):
 
     left: tuple[tuple[str, ...], ...] = ()
     cpu_s: float = 0.0
-    memory_bytes: int = 0  # of the largest process, beyond what it shares with the helper
     trouble: str = ""
 
 

@@ -63,6 +63,8 @@ system:
 
 .venv/instructor: .venv/student
 	@$(PIP) $$($(DEPENDENCIES) instructor)
+	@$(BIN)/python -c 'import os, pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "pytorch-workflow.pth").write_text(os.getcwd() + "\n")'
 	@touch $@
 
 .venv/developer: .venv/instructor

@@ -1,4 +1,4 @@
-"""`python -m grading grade PATH`: grade a submission. `python -m grading doctor`: can this machine do that?
+"""`python -m grading grade PATH`: grade a submission. `doctor`: can this machine do that? `course`: grade a class.
 
 Exit status of grade: 0 full marks, 1 less than that, 2 could not be graded; never anything else.
 """
@@ -14,8 +14,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from grading import doctor
+from grading.course.cli import app as course
 from grading.formats import FORMATS
-from grading.grade import grade
+from grading.grade import Pictures, grade
+from grading.key import read_key
 from grading.submissions import Refused, Submission, read
 from grading.warm import CannotGrade, Helper
 from tests.coach.report import Report
@@ -30,13 +32,14 @@ class Isolation(enum.Enum):
     process = "process"
 
 
-KEY_BYTES = 16  # less can be guessed
-
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Grade submissions: what runs a student's code never decides a mark.",
 )
+
+
+app.add_typer(course, name="course")
 
 
 @app.command("grade")
@@ -62,14 +65,14 @@ def grade_one(
     ] = Isolation.bubblewrap,
 ) -> None:
     """Grade one submission. Exit status: 0 full marks, 1 less, 2 could not be graded."""
-    key = _key(secret_file) if secret_file else None
+    key = read_key(secret_file) if secret_file else None
     submission = read(path)
     whose = student or submission.student or ""
     if key and not whose:
         raise CannotGrade("--student is missing: with a course key, every student has numbers of their own.")
     reports: list[Report] = []
 
-    def done(graded: Submission, report: Report) -> None:
+    def done(graded: Submission, report: Report, pictures: Pictures) -> None:
         reports.append(report)
 
     with Helper(isolation.value) as helper:
@@ -87,18 +90,6 @@ def grade_one(
 def check() -> None:
     """Try what grading needs on this machine, and say how to mend what is missing."""
     raise typer.Exit(doctor.main())
-
-
-def _key(file: Path) -> bytes:
-    try:
-        key = file.read_bytes().strip()
-    except OSError as error:
-        raise CannotGrade(f"--secret-file {file}: can't be read ({error.strerror}).") from None
-    if len(key) < KEY_BYTES:
-        raise CannotGrade(
-            f"--secret-file {file}: a course key has {KEY_BYTES} bytes or more, this has {len(key)}."
-        )
-    return key
 
 
 def _write(file: Path, text: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from grading.trees import Refused, megabytes, plain
 
-MOST_BYTES = 20 << 20  # of the file: its outputs may be images
+MOST_BYTES = 64 << 20  # of the file: its outputs may be images, or all that was printed
 MOST_SOURCE = 1 << 20  # of all code cells together
 MOST_CELLS = 2_000
 _MOST_BRACKETS = 1_000_000  # opened anywhere in the file: what JSON takes in memory grows with them
@@ -39,19 +39,37 @@ class Cell(msgspec.Struct, frozen=True):
     source: str
 
 
+class Text(msgspec.Struct, frozen=True):
+    """A cell as it was written. kind: "code" or "markdown"; grade_id: the name that nbgrader gave it, or ""."""
+
+    kind: str
+    grade_id: str
+    source: str
+
+
+def texts(data: bytes, name: str) -> tuple[Text, ...]:
+    """All cells that can be read, in their order. Raises Refused; `name` is for its message."""
+    found = []
+    for cell in _cells(data, name):
+        source = _source(cell)
+        if source is not None:
+            grade_id = _marks(cell).get("grade_id")
+            kind = "code" if _is_code(cell) else "markdown"
+            found.append(Text(kind, grade_id if isinstance(grade_id, str) else "", source))
+    return tuple(found)
+
+
 def read(data: bytes, name: str) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
     """The code cells to be run, and notes on the others. Raises Refused; `name` is for its message."""
     sources: dict[int, str] = {}
     left_out: dict[str, list[int]] = {}
     for number, cell in enumerate(_cells(data, name), 1):
-        if isinstance(cell, dict) and cell.get("cell_type") in ("markdown", "raw"):
+        if isinstance(cell, dict) and cell.get("cell_type") in ("markdown", "raw") and not _is_code(cell):
             continue
-        source = _source(cell)
+        source = _source(cell) if _is_code(cell) else None
         if source is None:
             left_out.setdefault("can't be read", []).append(number)
-        elif _is_test(cell):
-            left_out.setdefault("hold tests of the course", []).append(number)
-        else:
+        elif not _is_test(cell):
             sources[number] = source
     if len(sources) > MOST_CELLS or sum(len(source.encode()) for source in sources.values()) > MOST_SOURCE:
         raise Refused(
@@ -152,11 +170,18 @@ def _cells(data: bytes, name: str) -> list[Any]:
     return cells
 
 
+def _is_code(cell: Any) -> bool:
+    """Whether a cell is code, or was: one turned into text by a slip still knows what it was made as."""
+    if not isinstance(cell, dict):
+        return False
+    marks = _marks(cell)
+    turned = cell.get("cell_type") in ("markdown", "raw") and marks.get("cell_type") == "code"
+    return cell.get("cell_type") == "code" or (turned and marks.get("solution") is True)
+
+
 def _source(cell: Any) -> str | None:
-    """The text of a code cell; None when it is malformed."""
-    if not isinstance(cell, dict) or cell.get("cell_type") != "code":
-        return None
-    source = cell.get("source")
+    """The text of a cell; None when it is malformed."""
+    source = cell.get("source") if isinstance(cell, dict) else None
     if isinstance(source, list) and all(isinstance(line, str) for line in source):
         source = "".join(source)
     if not isinstance(source, str):
@@ -170,9 +195,15 @@ def _source(cell: Any) -> str | None:
 
 def _is_test(cell: dict[str, Any]) -> bool:
     """Whether a cell holds tests of nbgrader. Its other locked cells are run: imports may stand in them."""
-    metadata = cell.get("metadata")
+    marks = _marks(cell)
+    return marks.get("grade") is True and marks.get("solution") is not True
+
+
+def _marks(cell: Any) -> dict[str, Any]:
+    """What nbgrader wrote into a cell, or somebody else."""
+    metadata = cell.get("metadata") if isinstance(cell, dict) else None
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    return isinstance(marks, dict) and marks.get("grade") is True and marks.get("solution") is not True
+    return marks if isinstance(marks, dict) else {}
 
 
 def _list(numbers: list[int]) -> str:

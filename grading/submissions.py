@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from grading import lms, notebooks
-from grading.notebooks import Cell
+from grading.notebooks import Cell, Text
 from grading.trees import (
     FILE,
     FOLDER,
@@ -28,7 +28,7 @@ from grading.trees import (
 )
 from tests.coach import curriculum
 
-__all__ = ["MODULES", "Cell", "Refused", "Submission", "digest", "read"]
+__all__ = ["MODULES", "Cell", "Refused", "Submission", "choose", "digest", "read"]
 
 MODULES = tuple(exercise.file for exercise in curriculum.load() if exercise.file)
 MOST_SOURCE = 1 << 20  # bytes of one module
@@ -44,6 +44,7 @@ class Submission(msgspec.Struct, frozen=True):
     student: the number by which the LMS knows the student, as the export's name tells it (see grading.lms).
     cells: the notebook's code cells; None when modules were handed in.
     notes: for the instructor: what was ignored, renamed or could not be used.
+    texts: all of the notebook's cells as they were written, for those who show it; not graded.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Submission(msgspec.Struct, frozen=True):
     modules: dict[str, bytes]
     cells: tuple[Cell, ...] | None = None
     notes: tuple[str, ...] = ()
+    texts: tuple[Text, ...] = ()
 
 
 def read(path: Path) -> Submission:
@@ -84,7 +86,7 @@ def _read(path: Path) -> Submission:
     mode = os.lstat(path).st_mode
     if stat.S_ISDIR(mode):
         with Folder(path) as folder:
-            return _choose(folder, path.name)
+            return choose(folder, path.name)
     if stat.S_ISLNK(mode):
         raise Refused(
             f"{shown(path.name)} is a symbolic link. Name the folder, zip or notebook it points to."
@@ -92,23 +94,23 @@ def _read(path: Path) -> Submission:
     kind = path.suffix.lower()
     if kind == ".zip":
         data = read_file(path, MOST_ZIP, shown(path.name))
-        return _choose(Archive(data, shown(path.name)), path.name)
+        return choose(Archive(data, shown(path.name)), path.name)
     if kind == ".ipynb":
         data = read_file(path, notebooks.MOST_BYTES, shown(path.name))
         return _notebook(path.name, _student_of([path.name]), data, [])
     raise Refused(f"{shown(path.name)} can't be graded. Name a folder, a .zip or a .ipynb notebook.")
 
 
-def _choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission:
-    """The modules of a tree, or else its one notebook, or else what is in the one zip of a folder.
+def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission:
+    """The modules of a tree, or else its one notebook, or else what is in the one zip of it, unless it is a zip itself.
 
-    `from_outside`: the student as the folder around a zip tells it.
+    `from_outside`: the student, where what lies around the tree tells it. Raises Refused, and OSError for a folder.
     """
     entries = list(_without_solutions(tree.entries()))
     copies = {module: list(_copies(module, entries)) for module in MODULES}
     found = [entry for of_one in copies.values() for entry in of_one]
     loose = _ending(".ipynb", entries)
-    zips = _ending(".zip", entries) if isinstance(tree, Folder) else []
+    zips = [] if isinstance(tree, Archive) else _ending(".zip", entries)
     student = from_outside or _student_of([name]) or _only_student(name, found or loose or zips)
     if found:
         chosen = {module: _shallowest(module, of_one) for module, of_one in copies.items() if of_one}
@@ -120,13 +122,14 @@ def _choose(tree: Tree, name: str, from_outside: str | None = None) -> Submissio
         return _notebook(name, student, data, _unused(entries, MODULES, zips))
     if len(zips) == 1 and not loose:
         inner = Archive(tree.read(zips[0], MOST_ZIP), str(zips[0]))
-        return _choose(inner, name, student)
+        return choose(inner, name, student)
     raise Refused(_nothing(name, entries, loose or zips))
 
 
 def _notebook(name: str, student: str | None, data: bytes, notes: Iterable[str]) -> Submission:
     cells, skipped = notebooks.read(data, shown(name))
-    return Submission(plain(name), student, {}, cells, (*notes, *skipped))
+    texts = notebooks.texts(data, shown(name))
+    return Submission(plain(name), student, {}, cells, (*notes, *skipped), texts)
 
 
 def _without_solutions(entries: list[Entry]) -> Iterator[Entry]:

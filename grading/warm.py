@@ -25,6 +25,9 @@ START_SECONDS = 300.0  # of the helper: on a slow disk PyTorch takes its time
 ANSWER_SECONDS = limits.SUBMISSION_WALL_SECONDS + 60
 
 
+Experiments = tuple[tuple[str, ...], ...]  # names; a tuple of them for each process
+
+
 class CannotGrade(Exception):
     """There can be no mark, and that is not the student's doing. The text says why, and what to do."""
 
@@ -40,52 +43,22 @@ class Run:
         return self.outcomes[experiment]
 
 
-class Helper:
-    """A warm helper process. Use as a context manager; what it runs ends with it."""
+class Client:
+    """Asks a warm helper for observations. Any process that holds its control socket may, all at the same time."""
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, control: socket.socket, isolation: Isolation) -> None:
+        self.control = control
         self.isolation = isolation
-        self._control, theirs = socket.socketpair()
-        self._starting = tempfile.TemporaryDirectory(prefix="pytorch-workflow-")  # matplotlib writes a cache
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],
-            cwd=ROOT,
-            env=ENVIRONMENT | {"TMPDIR": self._starting.name, "MPLCONFIGDIR": self._starting.name},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._complaints,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
-        self.pid = self._process.pid
-        self._control.settimeout(START_SECONDS)
-        self._ready = False
 
-    def __enter__(self) -> "Helper":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._control.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._starting.cleanup()
-        self._complaints.close()
-
-    def observe(self, submission: Submission, given: Given, exercises: Collection[str] = ()) -> Run:
-        """Run the experiments of all exercises, or of some ("ex3"), in a fresh jail. Raises CannotGrade."""
+    def observe(self, submission: Submission, given: Given, wanted: Experiments | None = None) -> Run:
+        """Run all experiments of the suite, or those that are wanted, in a fresh jail. Raises CannotGrade."""
         cells = None
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
-        request = wire.Request(submission.name, submission.modules, cells, given, experiments(exercises))
+        wanted = experiments() if wanted is None else wanted
+        request = wire.Request(submission.name, submission.modules, cells, given, wanted)
         outcomes: dict[str, Outcome] = {}
         try:
-            self.wait_until_ready()
             started = time.monotonic()
             end = self._run(request, outcomes)
             while end.left:  # each run replies to one experiment at least
@@ -99,7 +72,7 @@ class Helper:
                 end = self._run(request, outcomes)
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise CannotGrade(
-                f"The helper process that runs student code has died. {self._last_words()}"
+                f"The helper process that runs student code has died. {self.last_words()}"
             ) from None
         except TimeoutError:
             raise CannotGrade("The helper process that runs student code does not answer.") from None
@@ -107,23 +80,15 @@ class Helper:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
         return Run(given, outcomes)
 
-    def _last_words(self) -> str:
-        self._complaints.seek(0)
-        lines = self._complaints.read().decode(errors="replace").split("\n")
-        return next((line for line in reversed(lines) if line.strip()), "Is there memory enough?")
-
-    def wait_until_ready(self) -> None:
-        """Once it is, several processes that were forked from this one may ask it at the same time."""
-        if not self._ready:
-            _no_trouble(wire.receive(self._control, wire.End))
-            self._starting.cleanup()
-            self._ready = True
+    def last_words(self) -> str:
+        """What the helper complained of before it died."""
+        return ""
 
     def _run(self, request: wire.Request, outcomes: dict[str, Outcome]) -> wire.End:
         ours, theirs = socket.socketpair()
         with contextlib.closing(ours):
             with contextlib.closing(theirs):
-                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+                socket.send_fds(self.control, [b"+"], [theirs.fileno()])
             ours.settimeout(ANSWER_SECONDS)
             ours.sendall(wire.pack(request))
             while True:
@@ -133,13 +98,70 @@ class Helper:
                 outcomes[message.experiment] = outcome(message)
 
 
+class Helper(Client):
+    """A warm helper process. Use as a context manager; what it runs ends with it."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        ours, theirs = socket.socketpair()
+        super().__init__(ours, isolation)
+        self._starting = tempfile.TemporaryDirectory(prefix="pytorch-workflow-")  # matplotlib writes a cache
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],
+            cwd=ROOT,
+            env=ENVIRONMENT | {"TMPDIR": self._starting.name, "MPLCONFIGDIR": self._starting.name},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        self.pid = self._process.pid
+        self.control.settimeout(START_SECONDS)
+        self._ready = False
+
+    def __enter__(self) -> "Helper":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.control.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._starting.cleanup()
+        self._complaints.close()
+
+    def observe(self, submission: Submission, given: Given, wanted: Experiments | None = None) -> Run:
+        self.wait_until_ready()
+        return super().observe(submission, given, wanted)
+
+    def wait_until_ready(self) -> None:
+        """Once it is, other processes may ask it, each by a Client of its own."""
+        if not self._ready:
+            _no_trouble(wire.receive(self.control, wire.End))
+            self._starting.cleanup()
+            self._ready = True
+
+    def last_words(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "Is there memory enough?")
+
+
 def _no_trouble(end: wire.End) -> wire.End:
     if end.trouble:
         raise CannotGrade(end.trouble)
     return end
 
 
-def experiments(exercises: Collection[str]) -> tuple[tuple[str, ...], ...]:
+def experiments(exercises: Collection[str] = ()) -> Experiments:
     """The experiments of each exercise; of all when none is named."""
     topics = [e.topic for e in curriculum.load() if not exercises or e.id in exercises]
     return tuple(tuple(n for n in EXPERIMENTS.values() if n.startswith(f"{topic}.")) for topic in topics)

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 # An observation with all that may be printed beside it, in UTF-8. More than this is no answer.
 FRAME_BYTES = limits.OBSERVATION_BYTES + 4 * limits.OUTPUT_BYTES + (64 << 10)
+TASK_BYTES = 64 << 20  # between processes that are trusted: five modules, a report, three pictures
 _LENGTH = struct.Struct("<I")
 
 

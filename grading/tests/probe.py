@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from grading.submissions import Submission
-from grading.warm import Helper
+from grading.warm import Helper, experiments
 from tests.harness.given import PRACTICE
 
 LOOK = """
@@ -72,7 +72,9 @@ def pick_device():
 def look(helper: Helper, **ask: Any) -> dict[str, Any]:
     """The facts. ask: what to try: files to "read" and to "write", a "port", the "name" of a socket."""
     source = LOOK.replace("ASK", repr(ask))
-    run = helper.observe(Submission("probe", None, {"ex1_dataset.py": source.encode()}), PRACTICE, ["ex1"])
+    run = helper.observe(
+        Submission("probe", None, {"ex1_dataset.py": source.encode()}), PRACTICE, experiments(["ex1"])
+    )
     outcome = run.outcomes["dataset.devices"]
     assert outcome.status == "ok", outcome
     found: dict[str, Any] = json.loads(outcome.output.splitlines()[0])

@@ -19,7 +19,7 @@ from rich.console import Console
 import tests.conftest  # noqa: F401  # names the experiments
 from grading.grade import grade
 from grading.submissions import digest, read
-from grading.warm import Helper
+from grading.warm import Helper, experiments
 from tests.coach import curriculum
 from tests.coach.report import Report
 from tests.coach.run import judge as judge_many
@@ -152,14 +152,14 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
 def grade_in_jail(helper: Helper, folder: Path, key: bytes | None = None) -> Report:
     """What `python -m grading grade` writes."""
     reports: list[Report] = []
-    grade([(read(folder), "a student")], lambda _, report: reports.append(report), helper, key)
+    grade([(read(folder), "a student")], lambda _, report, __: reports.append(report), helper, key)
     return reports[0]
 
 
 def points_in_jail(helper: Helper, folder: Path, given: Given, only: Collection[str] = ()) -> Report:
     """The points on these numbers, for some exercises or all: of grading, the run that decides."""
     started, submission = time.monotonic(), read(folder)
-    judged = Suite(helper.observe(submission, given, only))
+    judged = Suite(helper.observe(submission, given, experiments(only)))
     judge_many([judged], *only)
     return report(
         judged.results.values(), submission.name, digest(submission), started, helper.isolation, "secret"

@@ -1,40 +1,68 @@
 """Wrong submissions fail, at the right test and with the right words; right ones pass, in any style.
 
-On the exercise's own numbers and on secret variants; in this process, and by the grader in its jail."""
+On the exercise's own numbers and on secret variants, in this process; and as notebooks in a real nbgrader course,
+graded in the jail by nbgrader's own commands."""
 
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import tests.conftest  # noqa: F401  # names the experiments
-from grading.tests import corpus, suite
+from grading.tests import corpus, courses, suite
 from grading.variants import derive
 from grading.warm import Helper
+from tests.coach import curriculum
 from tests.coach.report import ExerciseResult, Report, TestResult
 from tests.harness.given import PRACTICE
 
 KEY = b"the key of a course that only exists in this test"
-NUMBERS = {"practice": PRACTICE} | {f"secret {n}": derive(KEY, f"student {n}") for n in range(2)}
-JAILED = "jailed, on the exercise's own"
 MISTAKES = {mistake.name: mistake for mistake in corpus.mistakes()}
+FULL = {exercise.id: float(exercise.points) for exercise in curriculum.load()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}
+
+
+def shared(names: list[str]) -> list[list[str]]:
+    """Names in as few groups as may be. Mistakes and variants don't mix; what fails in the workflow stands alone."""
+    groups: list[tuple[bool, set[str], list[str]]] = []
+    for name in names:
+        modules = {change.module for change in entry_changes(name)}
+        if name in MISTAKES and MISTAKES[name].fails.startswith("workflow"):
+            modules = set(corpus.MODULES)
+        for wrong, taken, members in groups:
+            if wrong == (name in MISTAKES) and not taken & modules:
+                taken |= modules
+                members.append(name)
+                break
+        else:
+            groups.append((name in MISTAKES, modules, [name]))
+    return [members for _, _, members in groups]
+
+
+def entry_changes(name: str) -> tuple[corpus.Change, ...]:
+    return (MISTAKES[name].change,) if name in MISTAKES else VARIANTS[name].changes
+
+
+STUDENTS = {
+    name: f"student-{number}" for number, names in enumerate(shared([*MISTAKES, *VARIANTS])) for name in names
+}
 
 Reports = dict[str, dict[str, Report]]
 
 
 @pytest.fixture(scope="session")
-def reports(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    forks: suite.Forks,
-    helper: Helper,
-) -> Reports:
-    """Every submission that a selected test asks for: on practice numbers in full, on secret ones the exercises
-    whose modules were changed (and with a variant the workflow); and these as the grader judges them, from its jail."""
+def selected(request: pytest.FixtureRequest) -> set[str]:
+    """The entries that a selected test asks for."""
     items = (item for item in request.session.items if hasattr(item, "callspec"))
-    selected = {item.callspec.params.get("name") for item in items}
+    return {str(item.callspec.params.get("name")) for item in items}
+
+
+@pytest.fixture(scope="session")
+def reports(selected: set[str], tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks) -> Reports:
+    """On practice numbers in full; on those of the student who has the entry, and on others, the exercises whose
+    modules were changed (and with a variant the workflow)."""
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
     for name in [*MISTAKES, *VARIANTS]:
         if name in selected:
@@ -44,14 +72,16 @@ def reports(
                 changes = VARIANTS[name].changes
                 concerned = {"workflow", *(change.module.partition("_")[0] for change in changes)}
             folder = corpus.write(root / name / "exercises", *changes)
-            jobs[name] = forks.start(_reports, folder, sorted(concerned), helper)
-    return {name: dict(zip([*NUMBERS, JAILED], job.get(), strict=True)) for name, job in jobs.items()}
+            jobs[name] = forks.start(_reports, folder, sorted(concerned), STUDENTS[name])
+    return {
+        name: dict(zip(["practice", "secret", "other secret"], job.get(), strict=True))
+        for name, job in jobs.items()
+    }
 
 
-def _reports(folder: Path, concerned: list[str], helper: Helper) -> list[Report]:
-    practice, *secret = NUMBERS.values()
-    jailed = suite.points_in_jail(helper, folder, PRACTICE, sorted({*concerned, "workflow"}))
-    return [*suite.judge_on(folder, [practice]), *suite.judge_on(folder, secret, *concerned), jailed]
+def _reports(folder: Path, concerned: list[str], student: str) -> list[Report]:
+    secret = [derive(KEY, student), derive(KEY, "another")]
+    return [*suite.judge_on(folder, [PRACTICE]), *suite.judge_on(folder, secret, *concerned)]
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -70,14 +100,68 @@ def test_mistake(name: str, reports: Reports) -> None:
             elif exercise.id != guilty:
                 assert exercise.status == "done", f"{about}:\n{failures(report)}"
         assert not errors(report), f"{about}:\n{failures(report)}"
-    same_in_the_jail(reports[name], guilty)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variant(name: str, reports: Reports) -> None:
     for numbers, report in reports[name].items():
         assert report.score == report.max_score, f"{name} on {numbers} numbers:\n{failures(report)}"
-    same_in_the_jail(reports[name], *(change.module.partition("_")[0] for change in VARIANTS[name].changes))
+
+
+class Course(NamedTuple):
+    """A class that went through nbgrader, by student."""
+
+    reports: dict[str, Report]
+    points: dict[str, dict[str, float | None]]  # of each graded cell
+
+
+@pytest.fixture(scope="session")
+def course(selected: set[str], tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Every selected entry in a notebook. Entries that change different modules share one."""
+    root = tmp_path_factory.mktemp("course") / "course"
+    made = courses.create(root)
+    (root / "course.key").write_bytes(KEY)
+    notebooks: dict[str, list[corpus.Change]] = {}
+    for name in STUDENTS:
+        if name in selected:
+            notebooks.setdefault(STUDENTS[name], []).extend(entry_changes(name))
+    for student, changes in notebooks.items():
+        courses.submit(made, student, courses.notebook_of(made, courses.modules(*changes)))
+    courses.submit(made, "solved", courses.notebook_of(made, courses.modules()))
+    courses.submit(made, "stub", courses.notebook_of(made, courses.stubs()))
+    courses.kit("course", "autograde", root)
+    points = courses.points(made)
+    return Course({student: courses.report(made, student) for student in points}, points)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_in_a_course(name: str, course: Course, reports: Reports) -> None:
+    """The same points as the modules have on the student's numbers, and the words that go with them."""
+    mistake, student = MISTAKES[name], STUDENTS[name]
+    guilty = mistake.fails.split(".")[0]
+    report = course.reports[student]
+    found = {test.id: test.score for exercise, test in every_test(report) if exercise.id == guilty}
+    assert course.points[student][guilty] == sum(found.values())
+    if not mistake.in_a_notebook:
+        secret = reports[name]["secret"]
+        assert found == {
+            test.id: test.score for exercise, test in every_test(secret) if exercise.id == guilty
+        }
+        read = message(report, mistake.fails)
+        assert not [words for words in mistake.says if words.lower() not in read.lower()], read
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variant_in_a_course(name: str, course: Course) -> None:
+    report = course.reports[STUDENTS[name]]
+    assert report.score == 100, failures(report)
+    assert {cell: points for cell, points in course.points[STUDENTS[name]].items() if "-" not in cell} == FULL
+
+
+def test_stubs_and_solutions_in_a_course(course: Course) -> None:
+    assert course.reports["solved"].score == 100
+    assert set(course.points["stub"].values()) == {0}
+    assert {test.status for _, test in every_test(course.reports["stub"])} == {"todo"}
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -106,7 +190,6 @@ def test_solutions_get_all_points_on_twenty_secret_variants(forks: suite.Forks) 
 
 
 def test_all_of_the_solutions_is_the_same_in_the_jail(forks: suite.Forks, helper: Helper) -> None:
-    """Below, the jail runs the exercises that a change concerns: this is for all the others."""
     assert marks(suite.grade_in_jail(helper, corpus.SOLUTIONS)) == marks(
         forks.call(suite.judge, corpus.SOLUTIONS)
     )
@@ -122,15 +205,6 @@ def test_no_test_passes_on_the_stubs(forks: suite.Forks, helper: Helper) -> None
 
 def every_test(report: Report) -> Iterator[tuple[ExerciseResult, TestResult]]:
     return ((exercise, test) for exercise in report.exercises for test in exercise.tests)
-
-
-def same_in_the_jail(reports: dict[str, Report], *concerned: str) -> None:
-    """Every test of the exercises that the jail ran: those that a change concerns, and the workflow."""
-    ran = {exercise.id for exercise in reports[JAILED].exercises}
-    assert {"workflow", *concerned} == ran
-    assert marks(reports[JAILED]) == {
-        mark for mark in marks(reports["practice"]) if mark[0].split(".")[0] in ran
-    }
 
 
 def marks(report: Report) -> set[tuple[str, str, int]]:

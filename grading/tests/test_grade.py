@@ -14,15 +14,15 @@ import pytest
 
 from grading import wire
 from grading.formats import FORMATS
-from grading.grade import NO_KEY, OWN_NUMBERS_ONLY, grade
+from grading.grade import NO_KEY, OWN_NUMBERS_ONLY, Pictures, grade
 from grading.submissions import Submission, read
 from grading.tests import corpus, suite, test_golden
 from grading.tests.processes import processes
 from grading.variants import derive
-from grading.warm import WITHOUT_ANSWER, Helper, Run, outcome
+from grading.warm import WITHOUT_ANSWER, Helper, Run, experiments, outcome
 from tests.coach.report import Report, to_json
 from tests.harness.given import PRACTICE, Given
-from tests.harness.observations import Outcome, Raised
+from tests.harness.observations import Array, Outcome, Raised
 from tests.limits import OUTPUT_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -304,6 +304,21 @@ def test_no_answer_has_its_words(status: str) -> None:
     assert (found.status == "timeout") == (status in ("timeout", "no time left"))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        {"dtype": "float32", "shape": [10**18] * 200_000, "data": b""},  # their product takes minutes
+        {"dtype": "f4,(", "shape": [1], "data": b"1234"},  # NumPy's parser raises SyntaxError
+        {"dtype": "O", "shape": [1], "data": b"12345678"},
+        {"dtype": "float32", "shape": [-1, -1], "data": b"1234"},
+    ],
+    ids=str,
+)
+def test_an_array_that_is_none_is_no_observation(array: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(array), type=Array)
+
+
 # ── many ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -316,7 +331,7 @@ class OneExercise:
         self._first = helper.observe(submission, PRACTICE).outcomes
 
     def observe(self, submission: Submission, given: Given) -> Run:
-        run = self._helper.observe(submission, given, ["ex2"])
+        run = self._helper.observe(submission, given, experiments(["ex2"]))
         run.outcomes = self._first | run.outcomes
         return run
 
@@ -326,7 +341,7 @@ def test_a_thousand_gradings_leave_nothing_behind(helper: Helper) -> None:
     held: list[tuple[float, list[int]]] = []
     count = 0
 
-    def done(submission: Submission, report: Report) -> None:
+    def done(submission: Submission, report: Report, pictures: Pictures) -> None:
         nonlocal count
         count += 1
         assert report.score == 100

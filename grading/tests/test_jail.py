@@ -20,7 +20,7 @@ from grading.jail import ENVIRONMENT, NoJail
 from grading.submissions import Submission, read
 from grading.tests import corpus, probe
 from grading.tests.processes import descendants, processes, wait_until
-from grading.warm import CannotGrade, Helper
+from grading.warm import CannotGrade, Helper, experiments
 from tests import limits
 from tests.harness.given import PRACTICE
 
@@ -233,7 +233,7 @@ def pick_device():
 def test_all_of_a_submission_is_dead_when_its_run_ends(isolation: str) -> None:
     modules = {"ex1_dataset.py": LINGERS.replace("MUCH", "0").encode()}
     with Helper(isolation) as helper:  # type: ignore[arg-type]
-        run = helper.observe(Submission("lingers", None, modules), PRACTICE, ["ex1"])
+        run = helper.observe(Submission("lingers", None, modules), PRACTICE, experiments(["ex1"]))
         assert run.outcomes["dataset.devices"].status == "ok"
         assert wait_until(lambda: not descendants(helper.pid))
 
@@ -248,7 +248,7 @@ def test_the_death_of_the_helper_is_that_of_all(isolation: str) -> None:
         child = os.fork()
         if child == 0:
             with contextlib.suppress(BaseException):
-                helper.observe(Submission("lingers", None, modules), PRACTICE, ["ex1"])
+                helper.observe(Submission("lingers", None, modules), PRACTICE, experiments(["ex1"]))
             os._exit(0)
         assert wait_until(lambda: len(descendants(helper.pid)) >= 3)
         time.sleep(0.3)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from tests.harness import accelerator
 from tests.harness.given import Column, Given
-from tests.harness.observations import Data, Devices, Plot, Split
+from tests.harness.observations import Data, Devices, Picture, Plot, Split
 from tests.harness.student import Student
-from tests.harness.watch import array, plot, seen
+from tests.harness.watch import array, picture_of, plot, seen
 
 
 def columns(*values: Column, device: str = "cpu") -> tuple[Tensor, ...]:
@@ -104,3 +104,8 @@ def _split(student: Student, rows: tuple[Tensor, ...], fraction: float | None) -
 
 def data_plot(student: Student, given: Given) -> Plot:
     return plot(student.plot_data(*columns(*given.train(), *given.test(), device=accelerator.NAME)))
+
+
+def picture(student: Student, given: Given) -> Picture:
+    """What `plot_data` draws, for people to look at: no test does."""
+    return picture_of(student.plot_data(*columns(*given.train(), *given.test())))

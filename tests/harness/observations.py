@@ -13,6 +13,7 @@ import numpy.typing as npt
 Pair = tuple[float, float]
 
 
+MOST_DIMENSIONS = 64  # PyTorch's own limit
 BYTES_OF = {"bfloat16": "float32"}  # NumPy has no such type, so the values travel as another
 
 
@@ -27,8 +28,16 @@ class Array(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError where the bytes can't be those of such a tensor."""
+        if (
+            len(self.shape) > MOST_DIMENSIONS or not self.dtype.isalnum()
+        ):  # a product, a parser: asked for sense only
+            raise ValueError("no tensor has such a shape or type")
         kind = np.dtype(BYTES_OF.get(self.dtype, self.dtype))
-        if min(self.shape, default=0) < 0 or math.prod(self.shape) * kind.itemsize != len(self.data):
+        if (
+            kind.kind not in "biufc"
+            or min(self.shape, default=0) < 0
+            or math.prod(self.shape) * kind.itemsize != len(self.data)
+        ):
             raise ValueError(f"{len(self.data)} bytes are no {self.dtype} of shape {self.shape}")
 
     def values(self) -> npt.NDArray[np.float64]:
@@ -135,6 +144,12 @@ class Plot(msgspec.Struct, frozen=True):
     is_axes: bool
     series: tuple[Series, ...] = ()
     legend: tuple[str, ...] | None = None
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """The figure that a plot function drew on: uint8, (320, 480, 3), red, green and blue from the top left."""
+
+    pixels: Array
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -5,9 +5,9 @@ import torch
 from tests.harness import accelerator
 from tests.harness.dataset import columns
 from tests.harness.given import Given, made_up_predictions
-from tests.harness.observations import Plot, Prediction
+from tests.harness.observations import Picture, Plot, Prediction
 from tests.harness.student import Student
-from tests.harness.watch import MoodyLine, plot, seen
+from tests.harness.watch import MoodyLine, picture_of, plot, seen
 
 
 def prediction(student: Student, given: Given) -> Prediction:
@@ -42,3 +42,9 @@ def prediction_plot(student: Student, given: Given) -> Plot:
     predictions = made_up_predictions(given)
     data = columns(*given.train(), *given.test(), predictions, device=accelerator.NAME)
     return plot(student.plot_predictions(*data))
+
+
+def picture(student: Student, given: Given) -> Picture:
+    """What `plot_predictions` draws, for people to look at: no test does."""
+    data = columns(*given.train(), *given.test(), made_up_predictions(given))
+    return picture_of(student.plot_predictions(*data))

@@ -7,9 +7,9 @@ from torch import nn
 from tests.harness import accelerator
 from tests.harness.dataset import columns
 from tests.harness.given import Given, made_up_history
-from tests.harness.observations import LossValues, OptimizerSteps, Pair, Plot, TrainingRun
+from tests.harness.observations import LossValues, OptimizerSteps, Pair, Picture, Plot, TrainingRun
 from tests.harness.student import Student, defaults
-from tests.harness.watch import Line, WatchedLoss, Watcher, array, history, plot, seen
+from tests.harness.watch import Line, WatchedLoss, Watcher, array, history, picture_of, plot, seen
 
 
 def loss(student: Student, given: Given) -> LossValues:
@@ -113,3 +113,8 @@ def _train(
 
 def loss_plot(student: Student, given: Given) -> Plot:
     return plot(student.plot_loss_curves(made_up_history(given)))
+
+
+def picture(student: Student, given: Given) -> Picture:
+    """What `plot_loss_curves` draws, for people to look at: no test does."""
+    return picture_of(student.plot_loss_curves(made_up_history(given)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor, nn
 
 from tests.harness import accelerator
@@ -19,6 +20,7 @@ from tests.harness.observations import (
     History,
     LossCall,
     Pair,
+    Picture,
     Plot,
     Seen,
     Series,
@@ -27,6 +29,7 @@ from tests.harness.observations import (
 from tests.harness.student import Student
 
 Start = tuple[float, float]
+PICTURE_INCHES, PICTURE_DPI = (6, 4), 80  # 480 × 320 pixels
 
 
 def array(tensor: Tensor) -> Array:
@@ -191,3 +194,23 @@ def plot(value: Any) -> Plot:
 def _points(xy: Any) -> tuple[Pair, ...]:
     values = np.ma.filled(np.ma.asarray(xy, dtype=np.float64), np.nan)
     return tuple((float(x), float(y)) for x, y in values.reshape(-1, 2)[:5000])
+
+
+def picture_of(value: Any) -> Picture:
+    """The figure that the returned Axes belong to, drawn small, whatever backend and size it was made for.
+
+    Raises TypeError or ValueError, with words for the student, where there is nothing to draw.
+    """
+    if not isinstance(value, Axes):
+        raise TypeError(f"there is no picture: {short(value)} came back, not the Axes that was drawn on")
+    figure = value.get_figure(root=True)
+    if figure is None:
+        raise ValueError("there is no picture: the Axes were removed from their figure")
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(PICTURE_DPI)
+    figure.set_size_inches(*PICTURE_INCHES)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    drawn = np.asarray(canvas.buffer_rgba()).astype(np.uint16)  # type: ignore[no-untyped-call]
+    colours, alpha = drawn[..., :3], drawn[..., 3:]
+    on_white = ((colours * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+    return Picture(Array("uint8", on_white.shape, on_white.tobytes()))

@@ -43,6 +43,7 @@ class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fails: str
     says: tuple[str, ...]
     field: tuple[str, ...] = ()  # rows of the table of mistakes from the field, by their short names
+    in_a_notebook: str = ""  # why it is none in a notebook, where all exercises share their names
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,1 @@
+"""The nbgrader course: notebooks in, gradebook out, no student code in between."""

@@ -1,0 +1,66 @@
+"""`python -m grading course init | import | autograde`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grading.submissions import Refused
+
+# nbgrader takes two seconds to import: each command imports what it needs.
+
+app = typer.Typer(help="An nbgrader course: notebooks in, gradebook out, no student code in between.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="the course's folder")]
+
+NEXT = """\
+{course} is ready. Its source is source/{assignment}/{notebook}.ipynb: change the texts as you like. Then
+
+  cd {course}
+  nbgrader generate_assignment {assignment}     # release/{assignment}: what students get"""
+
+
+@app.command("init")
+def init(course: Folder) -> None:
+    """Make a complete nbgrader course in a new folder: source notebook, configuration, course key."""
+    from grading.course.create import create
+    from grading.course.source import ASSIGNMENT, NOTEBOOK
+
+    try:
+        create(course)
+    except OSError as error:
+        raise Refused(f"{course} can't be written: {error.strerror}.") from None
+    print(NEXT.format(course=course, assignment=ASSIGNMENT, notebook=NOTEBOOK))
+
+
+@app.command("import")
+def import_(
+    course: Folder,
+    submissions: Annotated[Path, typer.Argument(help="a folder or zip with the submissions of a class")],
+) -> None:
+    """Put a class's submissions, notebooks or modules, into the course: a folder of them, or the zip of an LMS."""
+    from grading.course.importing import import_class
+
+    raise typer.Exit(import_class(course, submissions))
+
+
+@app.command("autograde")
+def autograde_(
+    course: Folder,
+    jobs: Annotated[int, typer.Option(min=1, help="how many submissions at the same time")] = os.cpu_count()
+    or 1,
+    student: Annotated[str, typer.Option(help="only these students; * and ? are patterns")] = "*",
+    force: Annotated[bool, typer.Option("--force", help="grade again what is graded")] = False,
+) -> None:
+    """Grade what is submitted and not graded yet. Exit status: 0, 1 some were left out, 2 nothing could be graded."""
+    from grading.course.autograde import autograde
+    from grading.course.source import ASSIGNMENT
+
+    watch = autograde(course, ASSIGNMENT, jobs, student, force)
+    print(f"Graded: {len(watch.graded)}.")
+    if watch.unread:
+        print(f"Could not be read, no points: {', '.join(watch.unread)}. Their feedback says why.")
+    if watch.failed:
+        print(f"Left out, and will be tried again next time: {', '.join(watch.failed)}.")
+        raise typer.Exit(1)

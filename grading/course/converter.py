@@ -1,0 +1,214 @@
+"""What takes the place of execution in `nbgrader autograde`.
+
+The exporter is made once, before nbgrader looks at any submission: it makes the submitted folders clean and starts
+the graders. The preprocessor puts their reports, points and pictures where the outputs of a run would be.
+"""
+
+import base64
+import os
+import sys
+import weakref
+from concurrent.futures import Future
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Protocol, cast
+
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Enum, Integer, Unicode
+
+from grading.course import journal
+from grading.course.intake import FILE, Course, Taken, take
+from grading.course.source import defined
+from grading.formats.common import tidy
+from grading.grade import Pictures
+from grading.jail import Isolation
+from grading.key import read_key
+from grading.pool import Pool
+from grading.submissions import Refused
+from grading.warm import CannotGrade
+from grading.worker import Graded
+from tests.coach import curriculum
+from tests.coach.report import ExerciseResult, to_json
+from tests.coach.state import replace
+from tests.coach.table import table
+
+EXERCISES = tuple(exercise.id for exercise in curriculum.load())
+AHEAD = 2  # submissions a grader has in hand while nbgrader writes
+
+
+class Watch(Protocol):
+    """Who wants to know how far a run is."""
+
+    def expect(self, students: list[str]) -> None:
+        """These will be graded."""
+
+    def done(self, student: str, unread: bool) -> None:
+        """This one is; unread: nothing of it could be read."""
+
+
+class Exporter(NotebookExporter):
+    """Writes notebooks as nbgrader's own exporter does. `parent` is nbgrader's Autograde converter."""
+
+    watch: ClassVar[Watch | None] = None
+
+    jobs = Integer(1, help="how many submissions are graded at the same time").tag(config=True)
+    key_file = Unicode("course.key", help="the course key, in the course's folder").tag(config=True)
+    isolation = Enum(("bubblewrap", "process"), "bubblewrap", help="the jail").tag(config=True)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        converter: Any = self.parent
+        self._converter = converter
+        directory = converter.coursedir
+        self.course = Course(Path(directory.root), directory.assignment_id)
+        self._graded: dict[str, Future[Graded]] = {}
+        self._taken: dict[str, Taken] = {}
+        self._pool: Pool | None = None
+        try:
+            self._key = read_key(self.course.root / self.key_file)
+            self._prepare(directory.student_id)
+        except (CannotGrade, Refused) as error:
+            self.stop(str(error))
+
+    def stop(self, why: str) -> NoReturn:
+        """End the run with words: this is nobody's submission's fault."""
+        self.log.error("Not graded: %s", why)
+        sys.exit(2)
+
+    def _prepare(self, pattern: str) -> None:
+        template = self.course.template()
+        strange = [name for name in autograded(template) if name not in EXERCISES]
+        if strange:
+            raise Refused(
+                f"{', '.join(strange)}: these cells of {FILE} are to be graded automatically, and no code is run in "
+                "the notebook. Grade them by hand, or take them out, and run `nbgrader generate_assignment` again."
+            )
+        found = {}
+        for student in self.course.students(pattern):
+            journal.recover(self.course, student)
+            try:
+                taken = take(self.course, student, template)
+            except (OSError, Refused) as error:
+                self.log.error("%s: left out, since %s", self.course.submitted(student), error)
+                continue
+            for words in (*taken.submission.notes, *filter(None, [taken.refused])):
+                self.log.warning("%s: %s", student, words)
+            self._taken[student] = taken
+            folder = str(self.course.submitted(student))
+            found[folder] = [os.path.join(folder, FILE)]
+        self._converter.assignments = found
+        self._waiting = [
+            student for student in self._taken if self._converter.force or not self._done(student)
+        ]
+        if self.watch:
+            self.watch.expect(list(self._waiting))
+        self._look_ahead()
+
+    def _done(self, student: str) -> bool:
+        return self.course.autograded(student).exists()
+
+    def _look_ahead(self) -> None:
+        """Keep the graders busy while nbgrader writes; send them home when there is nothing left."""
+        running = sum(not future.done() for future in self._graded.values())
+        while self._waiting and running < AHEAD * self.jobs:
+            self._start(self._waiting.pop(0))
+            running += 1
+        if self._pool and not self._waiting and not self._graded:
+            self._pool.close()
+            self._pool = None
+
+    def _start(self, student: str) -> None:
+        if student in self._graded or self._taken[student].refused:
+            return
+        if self._pool is None:
+            self._pool = Pool(self.jobs, cast(Isolation, self.isolation), self._key, pictures=True)
+            weakref.finalize(self, self._pool.close)
+            self._pool.wait_until_ready()
+        self._graded[student] = self._pool.start(self._taken[student].submission, student)
+
+    def result(self, student: str) -> Graded | None:
+        """The report and the pictures; None for a submission that could not be read."""
+        if self._taken[student].refused:
+            return None
+        try:
+            self._start(student)
+            self._look_ahead()
+            graded = self._graded[student].result()
+        except CannotGrade as error:
+            self.stop(str(error))
+        del self._graded[student]
+        self._look_ahead()
+        return graded
+
+    def refused(self, student: str) -> str:
+        return self._taken[student].refused
+
+    def keep(self, student: str, report: bytes | None) -> None:
+        """The report lies where nothing is ever sent to students from: the flags in it aren't for them."""
+        file = self.course.kept(student) / "report.json"
+        if report:
+            replace(file, report)
+        else:
+            file.unlink(missing_ok=True)
+
+    def written(self, student: str) -> None:
+        if self.watch:
+            self.watch.done(student, bool(self.refused(student)))
+
+
+class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
+    """Puts the points into the exercises' locked cells, each with the table of its lessons, and plots under their cells.
+
+    nbgrader takes the first result of a locked cell, as a number, for its points.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
+        student = resources["nbgrader"]["student"]
+        graded = self.parent.result(student)
+        found: dict[str, ExerciseResult] = {}
+        notes: tuple[str, ...] = (self.parent.refused(student),)
+        pictures: Pictures = {}
+        if graded:
+            report, pictures = tidy(graded.report), graded.pictures
+            found = {exercise.id: exercise for exercise in report.exercises}
+            notes = report.notes
+        self.parent.keep(student, to_json(report) if graded else None)
+        for cell in nb.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+                marks = cell.metadata.get("nbgrader", {})
+                if marks.get("grade_id") in EXERCISES:
+                    cell.outputs = [_verdict(marks, found.get(marks["grade_id"]), notes)]
+                    notes = () if graded else notes  # once
+                elif marks.get("solution") and (picture := pictures.get(defined(cell.source))):
+                    cell.outputs = [_picture(picture)]
+        self.parent.written(student)
+        return nb, resources
+
+
+def _verdict(marks: NotebookNode, exercise: ExerciseResult | None, notes: tuple[str, ...]) -> NotebookNode:
+    if exercise is None:
+        why = escape("\n".join(notes))
+        return _result(0.0, f"<strong>Not graded: no points.</strong><pre>{why}</pre>")
+    return _result(marks["points"] * exercise.score / exercise.max_score, table(exercise, notes))
+
+
+def _result(points: float, html: str) -> NotebookNode:
+    data = {"text/plain": f"{points:g}", "text/html": html}
+    made: NotebookNode = new_output("execute_result", data, execution_count=None)
+    return made
+
+
+def _picture(png: bytes) -> NotebookNode:
+    made: NotebookNode = new_output("display_data", {"image/png": base64.b64encode(png).decode()})
+    return made
+
+
+def autograded(template: NotebookNode) -> list[str]:
+    """The cells that nbgrader expects a result from."""
+    marks = [cell.metadata.get("nbgrader", {}) for cell in template.cells if cell.cell_type == "code"]
+    return [mark["grade_id"] for mark in marks if mark.get("grade") and not mark.get("solution")]

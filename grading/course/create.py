@@ -1,0 +1,81 @@
+"""`python -m grading course init DIR`: a complete nbgrader course."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from grading.course.source import ASSIGNMENT, NOTEBOOK, notebook, released_files, requirements
+from grading.jail import ROOT
+from grading.key import write_key
+from grading.submissions import Refused
+
+CONFIG = '''\
+"""The configuration of this course, read by every nbgrader command that is run in this folder."""
+
+import sys
+from pathlib import Path
+
+KIT = {kit!r}  # the exercise kit, which grades: change this line when it has moved
+if not Path(KIT, "grading", "course").is_dir():
+    raise ImportError(f"there is no exercise kit in {{KIT}}: change KIT in {{__file__}}")
+sys.path.insert(0, KIT)
+
+from grading.course.config import configure
+
+c = get_config()
+configure(c, Path(__file__).resolve().parent)
+
+# Your own settings go below.
+# c.Exporter.jobs = 2  # submissions graded at the same time by `nbgrader autograde`
+# c.CourseDirectory.db_url = "postgresql+psycopg://USER@HOST/DATABASE"  # instead of gradebook.db
+'''
+
+IGNORED = """\
+# Not for git: the key that the secret numbers are made from, and what is about students.
+course.key
+gradebook.db*
+submitted/
+autograded/
+feedback/
+kept/
+downloaded/
+.nbgrader.log
+"""
+
+
+def create(course: Path) -> None:
+    """Write the course into a folder that is empty or not there yet. Raises Refused, OSError."""
+    if course.exists() and (not course.is_dir() or any(course.iterdir())):
+        raise Refused(f"{course} is not empty: a course is never written over. Name a new folder.")
+    course.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{course.name}.", dir=course.parent))
+    try:
+        _write(beside)
+        os.chmod(beside, 0o755 & ~_umask())
+        beside.replace(course)
+    except OSError:
+        shutil.rmtree(beside)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _write(course: Path) -> None:
+    source = course / "source" / ASSIGNMENT
+    source.mkdir(parents=True)
+    nbformat.write(notebook(), source / f"{NOTEBOOK}.ipynb")
+    (source / "requirements.txt").write_text(requirements(), encoding="utf-8")
+    for file in released_files():
+        target = source / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    (course / "nbgrader_config.py").write_text(CONFIG.format(kit=str(ROOT)), encoding="utf-8")
+    (course / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    write_key(course / "course.key")

@@ -1,0 +1,269 @@
+"""The gradebook as files for others to read: three plugins of `nbgrader export`.
+
+    nbgrader export                                                          a table of everything
+    nbgrader export --exporter=grading.course.export.Canvas --to canvas.csv
+    nbgrader export --exporter=grading.course.export.Moodle --to moodle.csv
+
+Run them in the course's folder. `--exporter` is read before the course's configuration can say where the kit is, so the
+kit's folder must be on PYTHONPATH for the last two. `--assignment` and `--student` narrow it down, `--to` names the
+file. Headings are English; each class says what Canvas or Moodle insists on, what to tick there, and where we read it.
+
+A score is what nbgrader has, less the penalty for being late, never below 0. A student who handed in nothing has 0 in
+the table. The files for Canvas and Moodle leave such a student's grade there as it is: an excuse or an extension
+that was entered there is worth more than our 0.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+from nbgrader.api import Gradebook
+from nbgrader.plugins import ExportPlugin
+
+from grading.course.intake import Course
+from grading.course.results import Result, exercise_of, graded_cells, place
+from grading.course.spreadsheet import Cell, number, write
+from tests.coach.report import Report
+
+
+class GradesExport(ExportPlugin):  # type: ignore[misc]
+    """What the three have in common: whose grades, the words about them, and the file.
+
+    Not called Exporter: traitlets configures by the name of a class, and `c.Exporter` is the autograder's.
+    """
+
+    file = "grades.csv"  # without --to
+    mark = True  # a byte order mark, for Excel
+
+    def export(self, gradebook: Gradebook) -> None:
+        """Write the file. SystemExit(1), after one line that says why, where that can't be done."""
+        assignments = self._chosen("assignment", self.assignment, {a.name: a for a in gradebook.assignments})
+        students = self._chosen("student", self.student, {s.id: s for s in gradebook.students})
+        students.sort(key=lambda s: ((s.last_name or "").casefold(), (s.first_name or "").casefold(), s.id))
+        results = [
+            Result(gradebook, assignment, student) for assignment in assignments for student in students
+        ]
+        rows = self.rows(assignments, results)
+        destination = Path(self.to or self.file)
+        try:
+            write(destination, rows, self.mark)
+        except OSError as error:
+            reason = error.strerror or error
+            self._fail(
+                f"The grades can't be written to {destination}: {reason}. Name another place with --to."
+            )
+        self._remind(results)
+        self.log.info("Grades of %d students written to %s", len(students), destination.resolve())
+
+    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
+        """All lines of the file, headings first."""
+        raise NotImplementedError
+
+    def one(self, assignments: list[Any]) -> Any:
+        """The only assignment: a file for Canvas or Moodle is about one."""
+        if len(assignments) != 1:
+            names = ", ".join(assignment.name for assignment in assignments) or "none yet"
+            self._fail(f"This file is for one assignment: choose it with --assignment. There are: {names}.")
+        return assignments[0]
+
+    def _chosen(self, kind: str, wanted: Iterable[object], known: dict[str, Any]) -> list[Any]:
+        names = [str(name) for name in wanted] or list(known)  # --student '[17]' gives a number
+        if unknown := [name for name in names if name not in known]:
+            has = f"It has: {', '.join(sorted(known))}." if len(known) <= 20 else f"It has {len(known)}."
+            self._fail(f"The gradebook has no {kind} {', '.join(unknown)}. {has}")
+        return [known[name] for name in known if name in names]
+
+    def _remind(self, results: list[Result]) -> None:
+        waiting = [result for result in results if result.ungraded]
+        if waiting:
+            self.log.warning(
+                "%d answers of %d students still wait to be graded by hand: their points are missing from this file. "
+                "Grade them in the formgrader (in Jupyter: Nbgrader, Formgrader, Manual Grading), then export again.",
+                sum(result.ungraded for result in waiting),
+                len({result.student.id for result in waiting}),
+            )
+
+    def _fail(self, message: str) -> NoReturn:
+        # What nbgrader's own apps do in `NbGrader.fail`: ExportApp would show a traceback for any exception.
+        self.log.error(message)
+        raise SystemExit(1)
+
+
+class Table(GradesExport):
+    """Everything, for people and programs: one line for each student and assignment.
+
+    After the sums come the points of each graded cell, and then those of each single test, from the report that
+    autograding left in the course's `kept` folder. Times are UTC.
+    """
+
+    HEADINGS = (
+        "assignment",
+        "student id",
+        "last name",
+        "first name",
+        "email",
+        "due date",
+        "submitted at",
+        "seconds late",
+        "raw score",
+        "late penalty",
+        "score",
+        "max score",
+        "needs manual grade",
+    )
+
+    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
+        cells = {assignment.name: graded_cells(assignment) for assignment in assignments}
+        columns = sorted({name for named in cells.values() for name in named}, key=place)
+        reports = [self._tests(result) for result in results]
+        tests = sorted(dict.fromkeys(test for report in reports for test in report), key=exercise_of)
+        headings = [*self.HEADINGS, *(f"{name}{what}" for name in columns for what in ("", " max")), *tests]
+        table: list[Sequence[Cell]] = [headings]
+        for result, report in zip(results, reports, strict=True):
+            named = cells[result.assignment.name]
+            points = [result.points(named[name]) if name in named else (None, None) for name in columns]
+            table.append([*_summary(result), *(p for pair in points for p in pair), *map(report.get, tests)])
+        return table
+
+    def _tests(self, result: Result) -> dict[str, int]:
+        """The points of each test; none without a report."""
+        course = self.parent.coursedir  # ExportApp makes its plugin with parent=self
+        file = Course(Path(course.root), result.assignment.name).kept(result.student.id) / "report.json"
+        try:
+            report = msgspec.json.decode(file.read_bytes(), type=Report)
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            self.log.warning(
+                "%s can't be read (%s): the columns of its tests stay empty. Autograde %s again to renew it.",
+                *(file, error, result.student.id),
+            )
+            return {}
+        return {test.id: test.score for exercise in report.exercises for test in exercise.tests}
+
+
+class Canvas(GradesExport):
+    """What Canvas takes under Grades, Import. Read in instructure/canvas-lms, lib/gradebook_importer.rb:
+
+    - The first five columns are found by their order. The assignment's heading is its title in Canvas, or
+      "title (number)"; with any other heading, Canvas offers to make a new assignment, worth the "Points Possible".
+      Name the assignment in Canvas like the one here, or change this heading before you upload.
+    - ID is Canvas' own number of the user, which the names of its downloads have and so our students. It is read with
+      `to_i`: "17b" would be student 17. So only a number goes there. Any other id goes into both SIS columns:
+      Canvas looks for it among the SIS ids first, then among the logins, and last of all for the name.
+    - An empty cell deletes the grade that is there, and a 0 replaces an excuse (process_gradebook_upload.js). So
+      students who handed in nothing have no line, which leaves theirs as it is, and there is one assignment a file.
+    - A byte order mark before a quoted heading is malformed to Ruby's CSV, so there is none.
+    - Points are not held against the maximum, and an assignment that is there already keeps its own: set it to the same.
+
+    Nothing is to be ticked. Canvas shows what will change before it changes it.
+    """
+
+    file = "canvas.csv"
+    mark = False
+
+    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
+        assignment = self.one(assignments)
+        table: list[Sequence[Cell]] = [
+            ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment.name],
+            ["    Points Possible", None, None, None, None, number(assignment.max_score)],
+        ]
+        for result in results:
+            if result.submission:
+                student = result.student
+                name = _line(", ".join(filter(None, (student.last_name, student.first_name)))) or student.id
+                ids = (student.id, None, None) if _is_number(student.id) else (None, student.id, student.id)
+                table.append([name, *ids, None, result.score])
+        if absent := len(results) + 2 - len(table):
+            self.log.info(
+                "%d students handed in nothing and are left out: their grades in Canvas stay.", absent
+            )
+        return table
+
+
+class Moodle(GradesExport):
+    """The grading worksheet that Moodle's assignment takes back under Upload grading worksheet.
+
+    Read in moodle/moodle, mod/assign/feedback/offline (importgradeslib.php, locallib.php) and lib/csvlib.class.php:
+
+    - Have Moodle in English while you upload: headings and "Participant " are compared in the language of the page.
+      Identifier, Grade and "Last modified (grade)" must be there; the rest is for people. Encoding UTF-8, separator
+      comma. A byte order mark is taken off.
+    - Participants are numbers (those in the names of Moodle's downloads), so a student with another id has no line.
+      In a team assignment the number is the group's, and Moodle can't find it.
+    - "Last modified (grade)" is empty, which is older than any grade. So a grade that Moodle already has stays, unless
+      you tick «Allow updating records that have been modified more recently in Moodle than in the spreadsheet»:
+      tick it to upload a second time, or when somebody graded in Moodle before.
+    - An empty grade changes nothing: that is what students get who handed in nothing.
+    - Points are taken as they are, with a decimal point in any language. Those above the assignment's own maximum
+      grade are left out without a word: set the maximum in Moodle to the one here.
+    - There is no "Feedback comments" on purpose: an empty one would delete what was written there.
+    - PHP's fgetcsv takes a backslash before a quote for an escape, and would lose its place: names have none.
+    """
+
+    file = "moodle.csv"
+    HEADINGS = (
+        "Identifier",
+        "Full name",
+        "Email address",
+        "Status",
+        "Grade",
+        "Maximum grade",
+        "Grade can be changed",
+        "Last modified (submission)",
+        "Last modified (grade)",
+    )
+
+    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
+        most = number(self.one(assignments).max_score)
+        table: list[Sequence[Cell]] = [self.HEADINGS]
+        for result in results:
+            student, submission = result.student, result.submission
+            if not _is_number(student.id):
+                continue
+            name = _line(" ".join(filter(None, (student.first_name, student.last_name))))
+            who = [text.replace("\\", "/") for text in (name, _line(student.email or ""))]
+            status = "Submitted for grading" if submission else "No submission"
+            grade, handed_in = (result.score, _time(submission.timestamp)) if submission else (None, None)
+            table.append([f"Participant {student.id}", *who, status, grade, most, "Yes", handed_in, None])
+        if nameless := len(results) + 1 - len(table):
+            self.log.warning("%d students are left out: their ids are no participant numbers.", nameless)
+        self.log.info(
+            "Moodle leaves out grades above the assignment's maximum grade: set it to %s there.", most
+        )
+        return table
+
+
+def _summary(result: Result) -> list[Cell]:
+    student, submission = result.student, result.submission
+    return [
+        result.assignment.name,
+        student.id,
+        student.last_name,
+        student.first_name,
+        student.email,
+        _time(result.due),
+        _time(submission.timestamp) if submission else None,
+        number(submission.total_seconds_late) if submission and result.due else 0,
+        result.raw,
+        result.penalty,
+        result.score,
+        result.max_score,
+        "yes" if result.ungraded else "no",
+    ]
+
+
+def _time(moment: datetime | None) -> str | None:
+    """nbgrader stores UTC without saying so."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
+
+
+def _line(text: str) -> str:
+    """On one line: importers read line by line before they read cell by cell."""
+    return " ".join(text.split())
+
+
+def _is_number(id: str) -> bool:
+    return id.isascii() and id.isdigit()

@@ -1,0 +1,149 @@
+"""What a student handed in, laid into the notebook that was released.
+
+This form is what a person sees and marks. Its cells, their order, names and points are the course's; only the
+student's text is the student's. What is graded is the submission itself, not this form.
+"""
+
+import copy
+import re
+from collections.abc import Callable
+
+import msgspec
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+
+from grading.course.source import defined
+from grading.notebooks import Text
+from grading.submissions import Submission
+
+MOST_OWN = 500  # cells that a student added
+MOST_TEXT = 200_000  # characters of a cell
+
+_PERCENT = re.compile(r"^# %%.*$", re.MULTILINE)
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """The form, and what a student should know about how it was filled."""
+
+    notebook: NotebookNode
+    notes: tuple[str, ...] = ()
+
+
+def fill(template: NotebookNode, submission: Submission) -> Filled:
+    """The form for a submission; where nothing could be read, the released notebook itself."""
+    if submission.cells is not None:
+        return _from_notebook(template, submission.texts)
+    if submission.modules:
+        return _from_modules(template, submission.modules)
+    return Filled(copy.deepcopy(template))
+
+
+def _from_notebook(template: NotebookNode, texts: tuple[Text, ...]) -> Filled:
+    ours = {cell.metadata.nbgrader.grade_id: cell for cell in template.cells if "nbgrader" in cell.metadata}
+    untouched = {cell.source.strip() for cell in template.cells}
+    found: dict[str, Text] = {}
+    own: dict[str, list[Text]] = {}  # what stands after which of our cells; "" for the beginning
+    notes, twice, after = [], [], ""
+    for text in texts:
+        if text.grade_id in ours:
+            if text.grade_id in found:
+                twice.append(text.grade_id)
+            found[text.grade_id] = text
+            after = text.grade_id
+        elif text.source.strip() and text.source.strip() not in untouched:
+            own.setdefault(after, []).append(text)
+    missing = [name for name in ours if name not in found]
+    for name in missing:
+        if ours[name].metadata.nbgrader.solution:
+            _look_elsewhere(name, ours[name], own, found)
+    if twice:
+        notes.append(f"These cells are there twice, and the last counts: {_list(twice)}.")
+    if missing:
+        notes.append(f"These cells are missing, or have lost their names: {_list(missing)}.")
+    return Filled(_laid(template, found, own), tuple(notes))
+
+
+def _look_elsewhere(
+    name: str, cell: NotebookNode, own: dict[str, list[Text]], found: dict[str, Text]
+) -> None:
+    """An answer whose cell has lost its name: the last code that defines the same function, or the text at its place."""
+    for texts in reversed(own.values()):
+        for text in reversed(texts):
+            if (
+                cell.cell_type == "code"
+                and text.kind == "code"
+                and defined(text.source) == defined(cell.source)
+            ):
+                found[name] = text
+                texts.remove(text)
+                return
+    if cell.cell_type == "markdown" and own:
+        *_, texts = own.values()
+        if answers := [text for text in texts if text.kind == "markdown"]:
+            found[name] = answers[-1]
+            texts.remove(answers[-1])
+
+
+def _from_modules(template: NotebookNode, modules: dict[str, bytes]) -> Filled:
+    """Each function's cell gets its piece of the module, whatever stands between the functions cells of their own."""
+    ours = {
+        cell.metadata.nbgrader.grade_id: cell
+        for cell in template.cells
+        if "nbgrader" in cell.metadata and cell.metadata.nbgrader.solution
+    }
+    untouched = {cell.source.strip() for cell in template.cells}
+    found: dict[str, Text] = {}
+    own: dict[str, list[Text]] = {}
+    for module, data in modules.items():
+        exercise = module.partition("_")[0]
+        expected = [name for name in ours if name.startswith(f"{exercise}-")]
+        for piece in _PERCENT.split(data.decode("utf-8", "replace").replace("\r\n", "\n")):
+            source = piece.strip("\n")
+            name = f"{exercise}-{defined(source)}"
+            if name in ours and name not in found:
+                found[name] = Text("code", name, source)
+            elif not _is_comment(source) and source.strip() not in untouched:
+                own.setdefault(expected[0], []).append(Text("code", "", source))
+        for name in expected:  # a function under another name stands in a cell of its own
+            found.setdefault(name, Text("code", name, ""))
+    return Filled(_laid(template, found, own), ("Handed in as modules: this notebook was made from them.",))
+
+
+def _is_comment(source: str) -> bool:
+    return all(not line.strip() or line.startswith("#") for line in source.split("\n"))
+
+
+def _laid(template: NotebookNode, found: dict[str, Text], own: dict[str, list[Text]]) -> NotebookNode:
+    made = copy.deepcopy(template)
+    cells, left = _own(own.get("", []), MOST_OWN)
+    for cell in made.cells:
+        cells.append(cell)
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name in found and cell.metadata.nbgrader.solution:
+            cell.source = _clean(found[name].source)
+        added, left = _own(own.get(name, []), left)
+        cells += added
+    for number, cell in enumerate(cells):
+        cell.id = cell.get("id") or f"own-{number}"
+    made.cells = cells
+    nbformat.validate(made)
+    return made
+
+
+def _own(texts: list[Text], most: int) -> tuple[list[NotebookNode], int]:
+    """Cells of the student's own, and how many more there may be."""
+    make: dict[str, Callable[[str], NotebookNode]] = {"code": new_code_cell, "markdown": new_markdown_cell}
+    cells = [make[text.kind](_clean(text.source)) for text in texts[:most]]
+    for cell in cells:
+        del cell["id"]  # it would be random
+    return cells, most - len(cells)
+
+
+def _clean(source: str) -> str:
+    """As much as a page can hold, in UTF-8."""
+    return source[:MOST_TEXT].encode("utf-8", "replace").decode()
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(dict.fromkeys(names))

@@ -1,0 +1,66 @@
+"""When submissions were received, as collection saw it or the LMS recorded it: DIR/kept/STUDENT/ASSIGNMENT/received.txt.
+
+Whether somebody is late is decided by nothing else. The timestamp.txt that comes with a submission is the student's
+own word. An instructor who knows better than the clock may edit received.txt.
+"""
+
+import os
+import shutil
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grading.classes import path_part
+from tests.coach.state import replace
+
+STAMP = "timestamp.txt"
+_FORMAT = "%Y-%m-%d %H:%M:%S.%f %Z"  # as nbgrader writes it and nbgrader.utils.parse_utc reads it
+
+
+def record(course: Path, assignment: str, student: str, when: datetime) -> None:
+    """Remember when a submission was received, in the place of what was known before. Raises Refused, OSError.
+
+    A time without a zone is UTC, as everywhere in nbgrader.
+    """
+    file = place(course, assignment, student)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace(file, f"{utc(when).isoformat()}\n".encode())
+
+
+def forget(course: Path, assignment: str, student: str) -> None:
+    """Nothing is known about when this submission was received. Raises Refused, OSError."""
+    place(course, assignment, student).unlink(missing_ok=True)
+
+
+def when(course: Path, assignment: str, student: str) -> datetime | None:
+    """When the submission was received, in UTC; None where that isn't known. Raises Refused."""
+    file = place(course, assignment, student)
+    try:
+        return utc(datetime.fromisoformat(file.read_text("ascii").strip()))
+    except (OSError, ValueError, OverflowError):
+        return None
+
+
+def stamp(folder: Path, when: datetime | None) -> None:
+    """Make a submitted folder say when it was received, or nothing about it. Raises OSError.
+
+    Whatever bore that name is removed; nothing is followed.
+    """
+    file = folder / STAMP
+    if os.path.lexists(file):
+        if stat.S_ISDIR(os.lstat(file).st_mode):
+            shutil.rmtree(file)
+        else:
+            file.unlink()
+    if when:
+        with open(file, "x") as stream:  # never through a link
+            stream.write(utc(when).strftime(_FORMAT))
+
+
+def place(course: Path, assignment: str, student: str) -> Path:
+    """Raises Refused for names that can't be parts of a path."""
+    return course / "kept" / path_part(student) / path_part(assignment) / "received.txt"
+
+
+def utc(when: datetime) -> datetime:
+    return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,0 +1,183 @@
+"""The form: a student's text in the released notebook, whatever the student's own notebook looks like."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nbformat import NotebookNode
+from nbgrader.preprocessors import ClearSolutions, ComputeChecksums, LockCells
+from nbgrader.utils import compute_checksum, determine_grade
+
+from grading.course import form, source
+from grading.notebooks import MOST_BYTES
+from grading.submissions import Refused, Submission, read
+from grading.tests import courses
+from grading.tests.broken import BROKEN
+
+
+def released() -> NotebookNode:
+    """The released notebook, as `nbgrader generate_assignment` makes it."""
+    made, resources = source.notebook(), {}
+    for step in (LockCells, ClearSolutions, ComputeChecksums):
+        made, resources = step().preprocess(made, resources)
+    return made
+
+
+TEMPLATE = released()
+
+
+def typed(modules: dict[str, str]) -> dict[str, Any]:
+    """A student's notebook with these modules typed in."""
+    sources = {name: text.encode() for name, text in modules.items()}
+    filled = form.fill(TEMPLATE, Submission("typed", None, sources))
+    return json.loads(nbformat.writes(filled.notebook))
+
+
+SOLVED = typed(courses.modules())
+
+
+def handed(data: bytes, folder: Path) -> form.Filled:
+    file = folder / "n.ipynb"
+    file.write_bytes(data)
+    return form.fill(TEMPLATE, read(file))
+
+
+def named(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    return {c.metadata.nbgrader.grade_id: c for c in notebook.cells if "nbgrader" in c.metadata}
+
+
+def test_a_solved_module_fills_its_cells() -> None:
+    cells = {c["metadata"].get("nbgrader", {}).get("grade_id"): "".join(c["source"]) for c in SOLVED["cells"]}
+    for name, reference in named(source.notebook()).items():
+        if name != source.ANSWER:
+            assert cells[name] == reference.source
+    assert len(SOLVED["cells"]) == len(TEMPLATE.cells)
+
+
+def test_stubs_fill_nothing() -> None:
+    """What was not touched is known as such, and worth nothing without a look."""
+    stubs = typed(courses.stubs())
+    assert ["".join(c["source"]) for c in stubs["cells"]] == [c.source for c in TEMPLATE.cells]
+
+
+def test_a_module_without_cells_stands_in_the_cell_of_its_first_function() -> None:
+    text = "import torch\nfrom torch import nn\n\n\nclass LinearRegressionModel(nn.Linear):\n    ...\n"
+    filled = form.fill(TEMPLATE, Submission("m", None, {"ex2_model.py": text.encode()}))
+    assert named(filled.notebook)["ex2-LinearRegressionModel"].source == text.strip()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_course_keeps_its_cells(name: str, tmp_path: Path) -> None:
+    """Cells, order, names, points and locked text are the course's, whatever was handed in."""
+    notebook = copy.deepcopy(SOLVED)
+    data = BROKEN[name].break_it(notebook) or json.dumps(notebook).encode()
+    assert len(data) < MOST_BYTES
+    try:
+        filled = handed(data, tmp_path)
+    except Refused:
+        assert BROKEN[name].points == 0
+    else:
+        of_the_course(filled.notebook)
+
+
+def of_the_course(notebook: NotebookNode) -> None:
+    nbformat.validate(notebook)
+    ours = named(notebook)
+    assert list(ours) == list(named(TEMPLATE))
+    for name, released in named(TEMPLATE).items():
+        assert ours[name].metadata == released.metadata
+        assert ours[name].cell_type == released.cell_type
+        if released.metadata.nbgrader.locked:
+            assert ours[name].source == released.source
+            assert compute_checksum(ours[name]) == released.metadata.nbgrader.checksum
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_answers_are_found_where_a_cell_has_lost_its_name(tmp_path: Path) -> None:
+    notebook = copy.deepcopy(SOLVED)
+    for cell in notebook["cells"]:
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        if name == source.ANSWER:
+            cell["source"] = "Because each step makes the error smaller."
+        if name in (source.ANSWER, "ex3-plot_loss_curves"):
+            cell["metadata"] = {}
+    filled = handed(json.dumps(notebook).encode(), tmp_path)
+    ours = named(filled.notebook)
+    assert ours[source.ANSWER].source == "Because each step makes the error smaller."
+    assert "plt.subplots" in ours["ex3-plot_loss_curves"].source
+    assert determine_grade(ours[source.ANSWER])[0] is None, "a person has to look"
+    assert len(filled.notebook.cells) == len(TEMPLATE.cells)
+
+
+def test_cells_of_their_own_stay_where_they_were(tmp_path: Path) -> None:
+    notebook = copy.deepcopy(SOLVED)
+    at = next(n for n, cell in enumerate(notebook["cells"]) if cell["id"] == "ex2")
+    notebook["cells"].insert(
+        at, {"cell_type": "code", "metadata": {}, "source": "import numpy", "outputs": []}
+    )
+    filled = handed(json.dumps(notebook).encode(), tmp_path)
+    assert [c.source for c in filled.notebook.cells][at] == "import numpy"
+
+
+def test_the_same_submission_makes_the_same_form(tmp_path: Path) -> None:
+    data = json.dumps(SOLVED).encode()
+    assert handed(data, tmp_path) == handed(data, tmp_path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path to everything in a JSON document."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [path, *(place for key, child in children for place in places(child, (*path, key)))]
+
+
+PLACES = [place for place in places(SOLVED) if place]
+
+
+def damage(notebook: Any, place: tuple[Any, ...], kind: str, value: Any) -> None:
+    *above, last = place
+    try:
+        for key in above:
+            notebook = notebook[key]
+        if kind == "remove":
+            del notebook[last]
+        elif kind == "double" and isinstance(notebook, list):
+            notebook.insert(last, copy.deepcopy(notebook[last]))
+        else:
+            notebook[last] = value
+    except (LookupError, TypeError):
+        pass  # gone with an earlier damage
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(PLACES), st.sampled_from(["remove", "double", "replace"]), values),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_damage_stops_the_class(
+    tmp_path_factory: pytest.TempPathFactory, damages: list[tuple[tuple[Any, ...], str, Any]]
+) -> None:
+    """Anything in a notebook's JSON may be missing, doubled or something else."""
+    notebook = copy.deepcopy(SOLVED)
+    for place, kind, value in damages:
+        damage(notebook, place, kind, value)
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        filled = handed(json.dumps(notebook).encode(), folder)
+    except Refused:
+        return
+    of_the_course(filled.notebook)

@@ -1,0 +1,67 @@
+"""A grading process, `python -m grading.worker FD CONTROL ISOLATION`: it decides marks, and never runs student code.
+
+FD is its connection to the grading.pool.Pool that started it, CONTROL a warm helper's control socket.
+"""
+
+import socket
+import sys
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from grading import wire
+from grading.grade import Pictures, grade
+from grading.jail import Isolation
+from grading.submissions import Submission
+from grading.warm import CannotGrade, Client
+from tests.coach.report import Report
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What holds for all tasks of a worker."""
+
+    key: bytes | None
+    pictures: bool
+
+
+class Task(msgspec.Struct, frozen=True):
+    submission: Submission
+    student: str
+
+
+class Graded(msgspec.Struct, frozen=True):
+    """A report, with PNG files by the names of the functions that drew them; or why there can be no mark."""
+
+    report: Report | None = None
+    pictures: Pictures = {}
+    trouble: str = ""
+
+
+def main(pool: socket.socket, control: socket.socket, isolation: Isolation) -> None:
+    """Grade one task after another, until the pool hangs up."""
+    setting = wire.receive(pool, Setting)
+
+    def tasks() -> Iterator[tuple[Submission, str]]:
+        while True:
+            try:
+                task = wire.receive(pool, Task, wire.TASK_BYTES)
+            except EOFError:
+                return
+            yield task.submission, task.student
+
+    def done(submission: Submission, report: Report, pictures: Pictures) -> None:
+        pool.sendall(wire.pack(Graded(report, pictures)))
+
+    try:
+        grade(tasks(), done, Client(control, isolation), setting.key, setting.pictures)
+    except CannotGrade as error:
+        pool.sendall(wire.pack(Graded(trouble=str(error))))
+
+
+if __name__ == "__main__":
+    main(
+        socket.socket(fileno=int(sys.argv[1])),
+        socket.socket(fileno=int(sys.argv[2])),
+        cast(Isolation, sys.argv[3]),
+    )

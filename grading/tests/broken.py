@@ -20,6 +20,7 @@ class Broken(NamedTuple):
     break_it: Callable[[Notebook], bytes | None]
     points: int  # of 100
     says: str = ""  # words of the note
+    unread: bool = False
 
 
 def cell(notebook: Notebook, name: str) -> Any:
@@ -104,7 +105,7 @@ def _nested(notebook: Notebook) -> bytes:
 
 
 BROKEN = {
-    "a deleted function": Broken(_delete("ex1-create_dataset"), 82, "missing"),
+    "a deleted function": Broken(_delete("ex1-create_dataset"), 80, "missing"),
     "a deleted check": Broken(_delete("ex1", "workflow"), 100, "missing"),
     "all named cells deleted": Broken(
         lambda nb: _top(cells=[c for c in nb["cells"] if "nbgrader" not in c["metadata"]])(nb), 0, "missing"
@@ -117,12 +118,12 @@ BROKEN = {
     "code turned into text": Broken(_set("ex3-train", cell_type="markdown"), 100),
     "a check turned into text": Broken(_set("ex3", cell_type="markdown"), 100),
     "an answer turned into code": Broken(_set("why-it-converges", cell_type="code"), 100),
-    "all types changed": Broken(_retyped, 100),
+    "all types changed": Broken(_retyped, 0),
     "names lost": Broken(_unname("ex1-plot_data", "ex3-train", "why-it-converges"), 100, "names"),
     "all names changed": Broken(_renamed, 100, "names"),
     "points raised": Broken(_mark("ex1", points=1000), 100),
     "a check that is no longer graded": Broken(_mark("ex1", grade=False, locked=False), 100),
-    "a function marked as a test": Broken(_mark("ex4-predict", grade=True, solution=False), 76),
+    "a function marked as a test": Broken(_mark("ex4-predict", grade=True, solution=False), 77),
     "a schema of tomorrow": Broken(_mark("ex1", schema_version=99), 100),
     "a schema of yesterday": Broken(_mark("ex1", schema_version=0), 100),
     "marks that are text": Broken(_set("ex1", metadata={"nbgrader": "yes"}), 100),
@@ -134,13 +135,13 @@ BROKEN = {
     "a source that is a number": Broken(_set("ex2-LinearRegressionModel", source=5), 75, "can't be read"),
     "a cell that is a list": Broken(lambda nb: nb["cells"].insert(3, [1, 2]), 100, "can't be read"),
     "metadata gone": Broken(lambda nb: nb.pop("metadata") and None, 100),
-    "not JSON": Broken(_bytes(b"# My homework\nprint('hello')\n"), 0, "not a notebook"),
-    "truncated": Broken(_truncated, 0, "not a notebook"),
-    "an empty file": Broken(_bytes(b""), 0, "not a notebook"),
-    "a list": Broken(_bytes(b"[]"), 0, "no notebook"),
-    "format 3": Broken(_top(nbformat=3), 0, "old format"),
-    "nested too deeply": Broken(_nested, 0, "not a notebook"),
-    "not UTF-8": Broken(_bytes(b'{"nbformat": 4, "cells": ["\xff\xfe"]}'), 0, "not a notebook"),
+    "not JSON": Broken(_bytes(b"# My homework\nprint('hello')\n"), 0, "not a notebook", unread=True),
+    "truncated": Broken(_truncated, 0, "not a notebook", unread=True),
+    "an empty file": Broken(_bytes(b""), 0, "not a notebook", unread=True),
+    "a list": Broken(_bytes(b"[]"), 0, "no notebook", unread=True),
+    "format 3": Broken(_top(nbformat=3), 0, "old format", unread=True),
+    "nested too deeply": Broken(_nested, 0, "not a notebook", unread=True),
+    "not UTF-8": Broken(_bytes(b'{"nbformat": 4, "cells": ["\xff\xfe"]}'), 0, "not a notebook", unread=True),
 }
 
 

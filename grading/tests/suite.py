@@ -149,10 +149,12 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
     return [report_of(suite, folder, time.monotonic()) for suite in suites]
 
 
-def grade_in_jail(helper: Helper, folder: Path, key: bytes | None = None) -> Report:
+def grade_in_jail(
+    helper: Helper, folder: Path, key: bytes | None = None, student: str = "a student"
+) -> Report:
     """What `python -m grading grade` writes."""
     reports: list[Report] = []
-    grade([(read(folder), "a student")], lambda _, report, __: reports.append(report), helper, key)
+    grade([(read(folder), student)], lambda _, report, __: reports.append(report), helper, key)
     return reports[0]
 
 

@@ -1,0 +1,412 @@
+"""A course as an instructor runs it: the real commands, over notebooks of every kind."""
+
+import copy
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from grading.course import received
+from grading.course.intake import FILE, Course
+from grading.course.source import ANSWER, ASSIGNMENT
+from grading.jail import ROOT
+from grading.tests import corpus, courses, suite
+from grading.tests.broken import BROKEN, LAID
+from grading.warm import Helper
+from tests.coach import curriculum
+from tests.coach.report import Report
+
+EXERCISES = {exercise.id: float(exercise.points) for exercise in curriculum.load()}
+PLOTS = ("ex1-plot_data", "ex3-plot_loss_curves", "ex4-plot_predictions")
+DUE = datetime(2026, 3, 1, 12, 0)
+MISTAKE = next(mistake for mistake in corpus.mistakes() if mistake.name == "step_without_parentheses")
+
+# Cells that attack what stands around the notebook. The rest of it is solved, and worth its 100 points.
+ATTACKS = {
+    "writes the gradebook": """
+import glob, os, sqlite3
+for place in ("../../..", "/", "/tmp", os.path.expanduser("~"), "."):
+    for file in glob.glob(place + "/**/gradebook.db", recursive=True):
+        with sqlite3.connect(file) as db:
+            db.execute("update grade set auto_score = 1000, manual_score = 1000")
+sqlite3.connect("gradebook.db").execute("create table if not exists grade (auto_score)")""",
+    "reads the source": """
+import glob
+found = [open(f).read() for f in glob.glob("/**/source/**/*.ipynb", recursive=True) + glob.glob("/**/course.key", recursive=True)]
+raise RuntimeError("FOUND " + "".join(found))""",
+    "transforms what comes": """
+import IPython
+shell = IPython.get_ipython()
+shell.input_transformers_cleanup.append(lambda lines: ["100.0\\n"])
+shell.ast_transformers.clear()""",
+    "runs a shell": "!echo forged > ../../../gradebook.db\n%%bash\nrm -rf ../../..",
+    "is a shell": "%%bash\nrm -rf ../../../source ../../../gradebook.db",
+    "warns": "import sys, warnings\nwarnings.warn('careful')\nprint('error', file=sys.stderr)",
+    "shows a result": "from IPython.display import display\ndisplay(1000)\n1000",
+    "answers for the check": "def check(exercise):\n    return 1000\n\n\ncheck('ex1')",
+}
+
+
+class Class(NamedTuple):
+    course: Course
+    points: dict[str, dict[str, float | None]]
+
+    def report(self, student: str) -> Report:
+        return courses.report(self.course, student)
+
+    def notebook(self, student: str) -> Any:
+        return nbformat.read(self.course.autograded(student) / FILE, as_version=4)
+
+    def score(self, student: str) -> float:
+        return sum(self.points[student][exercise] or 0 for exercise in EXERCISES)
+
+
+def student(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """Released, and nothing handed in yet."""
+    return courses.create(tmp_path_factory.mktemp("new") / "course")
+
+
+@pytest.fixture(scope="module")
+def graded(new: Course, tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """Every way to break a notebook, to lay a submitted folder, and to attack, between honest ones; graded once."""
+    course = courses.copied(new, tmp_path_factory.mktemp("graded") / "course")
+    solved = courses.notebook_of(course, courses.modules())
+    for name, text in {
+        "solved": solved,
+        "stub": courses.notebook_of(course, courses.stubs()),
+        "mistaken": courses.notebook_of(course, courses.modules(MISTAKE.change)),
+    }.items():
+        courses.submit(course, name, text)
+    for name, broken in BROKEN.items():
+        notebook = json.loads(solved)
+        data = broken.break_it(notebook)
+        courses.submit(course, student(name), json.dumps(notebook) if data is None else data)
+    for name, (lay, _) in LAID.items():
+        lay(courses.submit(course, student(name), solved))
+    for name, source in ATTACKS.items():
+        notebook = json.loads(solved)
+        cell = {
+            "cell_type": "code",
+            "metadata": {},
+            "source": source.strip(),
+            "outputs": [],
+            "execution_count": None,
+        }
+        notebook["cells"].insert(0, cell)
+        courses.submit(course, student(name), json.dumps(notebook))
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=DUE)
+    received.record(course.root, ASSIGNMENT, "stub", DUE.replace(tzinfo=UTC) + timedelta(hours=2))
+    received.record(course.root, ASSIGNMENT, "a-forged-time", DUE.replace(tzinfo=UTC) + timedelta(hours=3))
+    printed = courses.kit("course", "autograde", course.root)
+    assert f"Graded: {len(list(course.students())) - len(unread())}." in printed
+    assert all(student(name) in printed.partition("Could not be read")[2] for name in unread())
+    return Class(course, courses.points(course))
+
+
+def unread() -> list[str]:
+    """What is worth nothing because nothing of it can be read."""
+    broken = [name for name, broken in BROKEN.items() if broken.unread]
+    return broken + [name for name, (_, points) in LAID.items() if not points]
+
+
+def test_each_exercise_has_its_points(graded: Class) -> None:
+    assert {cell: graded.points["solved"][cell] for cell in EXERCISES} == EXERCISES
+    assert {cell: graded.points["stub"][cell] for cell in EXERCISES} == dict.fromkeys(EXERCISES, 0.0)
+    assert graded.points["mistaken"]["ex3"] == 7
+    assert graded.score("mistaken") == 77
+
+
+@pytest.mark.parametrize("name", [*BROKEN, *LAID, *ATTACKS])
+def test_a_broken_notebook_is_worth_what_is_there(name: str, graded: Class) -> None:
+    points = BROKEN[name].points if name in BROKEN else LAID[name][1] if name in LAID else 100
+    assert graded.score(student(name)) == points
+    if name in BROKEN:
+        assert BROKEN[name].says in shown(graded, student(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["emptied function", "a function marked as a test", "writes the gradebook"][1:]
+)
+def test_grading_it_alone_comes_to_the_same(name: str, graded: Class, helper: Helper) -> None:
+    file = graded.course.kept(student(name)) / "1" / FILE
+    key = (graded.course.root / "course.key").read_bytes().strip()
+    alone = suite.grade_in_jail(helper, file, key, student(name))
+    report = graded.report(student(name))
+    assert {t.id: t.status for e in alone.exercises for t in e.tests} == {
+        t.id: t.status for e in report.exercises for t in e.tests
+    }
+
+
+def test_the_words_are_there(graded: Class) -> None:
+    words = shown(graded, "mistaken")
+    assert all(said.lower() in words.lower() for said in MISTAKE.says)
+    assert "not right yet" in words
+    assert "in cell" not in words
+
+
+def shown(graded: Class, student: str) -> str:
+    """All that is shown in the exercises' cells."""
+    cells = graded.notebook(student).cells
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return " ".join(output.data["text/html"] for output in outputs if "text/html" in output.data)
+
+
+def test_a_number_comes_first_and_plots_stand_under_their_cells(graded: Class) -> None:
+    cells = {
+        c.metadata.nbgrader.grade_id: c for c in graded.notebook("solved").cells if "nbgrader" in c.metadata
+    }
+    for exercise, points in EXERCISES.items():
+        assert [float(output.data["text/plain"]) for output in cells[exercise].outputs] == [points]
+    for plot in PLOTS:
+        assert [list(output.data) for output in cells[plot].outputs] == [["image/png"]]
+    assert not any(cells[name].outputs for name in ("ex1-create_dataset", "ex2-LinearRegressionModel"))
+
+
+def test_manual_cells_wait_for_a_person_and_nothing_else_does(graded: Class) -> None:
+    waiting = {}
+    with Gradebook(f"sqlite:///{graded.course.root}/gradebook.db") as gradebook:
+        for name in ("mistaken", "stub", "an-answer-turned-into-code"):
+            notebook = gradebook.find_submission(ASSIGNMENT, name).notebooks[0]
+            waiting[name] = {grade.name for grade in notebook.grades if grade.needs_manual_grade}
+    assert waiting == {"mistaken": set(PLOTS), "stub": set(), "an-answer-turned-into-code": set(PLOTS)}
+
+
+def test_nothing_of_a_students_lies_where_nbgrader_looks(graded: Class) -> None:
+    for name in graded.course.students():
+        for folder in (graded.course.submitted(name), graded.course.autograded(name)):
+            assert set(os.listdir(folder)) <= {FILE, "timestamp.txt"}
+            assert all(
+                stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode) for entry in os.scandir(folder)
+            )
+    assert "root:" not in "".join(f.read_text() for f in graded.course.root.glob("autograded/*/*/*"))
+
+
+def test_what_was_handed_in_is_kept(graded: Class) -> None:
+    kept = graded.course.kept
+    assert (kept("not-JSON") / "1" / FILE).read_bytes() == b"# My homework\nprint('hello')\n"
+    assert (kept("links-beside-it") / "1" / "data").is_symlink()
+    assert (kept("a-link-for-a-notebook") / "1" / FILE).is_symlink()
+    assert (kept("a-junk-time") / "1" / "timestamp.txt").read_text() == "tomorrow, perhaps"
+    assert (kept("another-file-name") / "1" / "homework (2).ipynb").is_file()
+
+
+def test_late_is_only_who_was_seen_to_be_late(graded: Class) -> None:
+    """A student's own timestamp.txt is not believed, nor is there lateness without a record."""
+    with Gradebook(f"sqlite:///{graded.course.root}/gradebook.db") as gradebook:
+        found = {
+            s.student.id: s.total_seconds_late for s in gradebook.find_assignment(ASSIGNMENT).submissions
+        }
+    late = {name: seconds for name, seconds in found.items() if seconds}
+    assert late == {"stub": 2 * 3600, "a-forged-time": 3 * 3600}
+
+
+def test_the_key_is_its_owners_and_is_never_released(graded: Class) -> None:
+    key = graded.course.root / "course.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    secret = key.read_text().strip()
+    for folder in ("source", "release", "autograded", "submitted"):
+        for file in (graded.course.root / folder).rglob("*"):
+            assert file.name != "course.key"
+            assert not file.is_file() or secret not in file.read_text(encoding="utf-8", errors="replace")
+
+
+def test_the_release_holds_no_solution(new: Course) -> None:
+    released = (new.root / "release" / ASSIGNMENT / FILE).read_text()
+    assert "BEGIN SOLUTION" not in released
+    assert "nn.L1Loss()" not in released
+    assert "swings around" not in released
+    beside = {
+        str(f.relative_to(new.root / "release" / ASSIGNMENT)) for f in (new.root / "release").rglob("*.py")
+    }
+    assert "tests/coach/notebook.py" in beside
+    assert not any(name.startswith(("solutions", "grading")) for name in beside)
+
+
+def test_feedback_shows_what_is_the_students_alone(graded: Class) -> None:
+    course = graded.course
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        notebook = gradebook.find_submission(ASSIGNMENT, "mistaken").notebooks[0].name
+        gradebook.find_comment(
+            "ex1-plot_data", notebook, ASSIGNMENT, "mistaken"
+        ).manual_comment = "A fine plot."
+        gradebook.db.commit()
+    courses.nbgrader(course.root, "generate_feedback", ASSIGNMENT, "--student=mistaken")
+    folder = course.feedback("mistaken")
+    assert set(os.listdir(folder)) <= {f"{Path(FILE).stem}.html", "timestamp.txt"}
+    page = (folder / f"{Path(FILE).stem}.html").read_text()
+    text = re.sub(r"<[^>]+>", "", page)
+    assert "optimizer.step()` called, with its parentheses" in text.replace("&quot;", '"')
+    assert "A fine plot." in text
+    assert page.count("data:image/png;base64") == len(PLOTS)
+    for other in ("solved", "stub", "def test_", "expect(", "course.key"):
+        assert other not in text, other
+
+
+def test_manual_marks_survive_a_regrade(graded: Class) -> None:
+    course = graded.course
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        notebook = gradebook.find_submission(ASSIGNMENT, "solved").notebooks[0]
+        for grade in notebook.grades:
+            if grade.name in (*PLOTS, ANSWER):
+                grade.manual_score, grade.extra_credit, grade.needs_manual_grade = 4, 0.5, False
+        gradebook.find_comment(ANSWER, notebook.name, ASSIGNMENT, "solved").manual_comment = "Well said."
+        gradebook.db.commit()
+    before = shown(graded, "solved"), graded.points["solved"]
+    courses.nbgrader(course.root, "autograde", ASSIGNMENT, "--student=solved", "--force")
+    assert (shown(graded, "solved"), courses.points(course)["solved"]) == before
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        submission = gradebook.find_submission(ASSIGNMENT, "solved")
+        assert submission.score == 100 + 4 * 4.5
+        assert {g.name for g in submission.notebooks[0].grades if g.needs_manual_grade} == {*PLOTS, ANSWER}
+        comments = {comment.name: comment.comment for comment in submission.notebooks[0].comments}
+        assert comments[ANSWER] == "Well said."
+
+
+def test_modules_go_into_the_same_gradebook(new: Course, tmp_path: Path) -> None:
+    """A folder of a class, twice imported: the second time, only what has changed is new."""
+    course = courses.copied(new, tmp_path / "course")
+    handed = tmp_path / "handed in"
+    corpus.write(handed / "Ann Lee_1001_assignsubmission_file")
+    corpus.write(handed / "Bo Ek_1002_assignsubmission_file", MISTAKE.change)
+    (handed / "1003").mkdir()
+    (handed / "1003" / "my notebook.ipynb").write_text(courses.notebook_of(course, courses.modules()))
+    (handed / "1004").mkdir()
+    (handed / "1004" / "essay.txt").write_text("I did not understand this.")
+    printed = courses.kit("course", "import", course.root, handed, expect=1)
+    assert "3 new, 1 unread" in printed
+    assert "1004: " in printed
+    corpus.write(handed / "Bo Ek_1002_assignsubmission_file")
+    assert "1 changed, 3 unchanged" in courses.kit("course", "import", course.root, handed)
+    courses.kit("course", "autograde", course.root)
+    points = courses.points(course)
+    assert {name: sum(points[name][e] or 0 for e in EXERCISES) for name in points} == {
+        "1001": 100,
+        "1002": 100,
+        "1003": 100,
+        "1004": 0,
+    }
+    cells = {
+        c.metadata.nbgrader.grade_id: c
+        for c in nbformat.read(course.autograded("1001") / FILE, 4).cells
+        if "nbgrader" in c.metadata
+    }
+    assert "torch.arange" in cells["ex1-create_dataset"].source
+    assert cells["ex1-plot_data"].outputs[0].data["image/png"]
+
+
+def test_a_killed_run_goes_on(new: Course, tmp_path: Path) -> None:
+    """kill -9, at several moments: in the end everyone has their grades, once."""
+    course = courses.copied(new, tmp_path / "course")
+    kinds = {100: courses.modules(), 77: courses.modules(MISTAKE.change), 0: courses.stubs()}
+    expected = {}
+    for number in range(9):
+        name, points = f"student-{number}", list(kinds)[number % 3]
+        courses.submit(course, name, courses.notebook_of(course, kinds[points]))
+        expected[name] = points
+    for enough in (1, 4):
+        command = [sys.executable, "-m", "grading", "course", "autograde", str(course.root)]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        run = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+        patience = time.monotonic() + 120
+        while len(list(course.root.glob("autograded/*"))) < enough:
+            assert run.poll() is None
+            assert time.monotonic() < patience
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    assert list(course.root.glob("kept/*/*/converting")), "killed while something was half made"
+    courses.kit("course", "autograde", course.root)
+    points = courses.points(course)
+    assert {name: sum(points[name][e] or 0 for e in EXERCISES) for name in points} == expected
+    cells = len(points["student-0"])
+    rows = courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
+    assert sum(kind == "Grade" for _, kind, *_ in rows) == 9 * cells
+    assert sum(kind == "SubmittedNotebook" for _, kind, *_ in rows) == 9
+    assert not list(course.root.glob("kept/*/*/converting"))
+
+
+def test_a_second_run_has_nothing_to_do(graded: Class) -> None:
+    assert "Graded: 0." in courses.kit("course", "autograde", graded.course.root)
+
+
+def test_notebooks_validate(new: Course) -> None:
+    """The source runs from top to bottom with all its solutions; the release shows what is still to be done."""
+    printed = courses.nbgrader(new.root / "source" / ASSIGNMENT, "validate", FILE)
+    assert "Success! Your notebook passes all the tests." in printed
+    printed = courses.nbgrader(new.root / "release" / ASSIGNMENT, "validate", FILE)
+    assert "FAILED ON 6 CELL(S)" in printed.upper() or "VALIDATION FAILED" in printed.upper()
+
+
+def test_a_course_is_never_written_over(new: Course) -> None:
+    assert "is not empty" in courses.kit("course", "init", new.root, expect=2)
+
+
+def test_cells_that_nobody_would_run_are_refused(new: Course, tmp_path: Path) -> None:
+    """nbgrader gives full marks to an autograded cell without output."""
+    course = courses.copied(new, tmp_path / "course")
+    file = course.root / "release" / ASSIGNMENT / FILE
+    notebook = nbformat.read(file, as_version=4)
+    own = copy.deepcopy(
+        next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == "ex1")
+    )
+    own.metadata.nbgrader.grade_id = own.id = "my-own-test"
+    notebook.cells.append(own)
+    nbformat.write(notebook, file)
+    courses.submit(course, "solved", courses.notebook_of(course, courses.modules()))
+    for printed in (
+        courses.kit("course", "autograde", course.root, expect=2),
+        courses.nbgrader(course.root, "autograde", ASSIGNMENT, expect=2),
+    ):
+        assert "my-own-test" in printed
+        assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda root: (root / "course.key").unlink(), "course key"),
+        (lambda root: shutil.rmtree(root / "release"), "generate_assignment"),
+        (lambda root: (root / "nbgrader_config.py").unlink(), "is no course"),
+    ],
+    ids=["no key", "not released", "no course"],
+)
+def test_what_is_missing_is_said(break_it: Any, words: str, new: Course, tmp_path: Path) -> None:
+    course = courses.copied(new, tmp_path / "course")
+    courses.submit(course, "solved", courses.notebook_of(course, courses.modules()))
+    break_it(course.root)
+    printed = courses.kit("course", "autograde", course.root, expect=2)
+    assert words in printed
+    assert "Traceback" not in printed
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_left_running() -> Iterator[None]:
+    yield
+    left = [p for p in Path("/proc").glob("[0-9]*/cmdline") if b"grading.worker" in _read(p)]
+    assert not left
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

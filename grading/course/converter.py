@@ -7,7 +7,7 @@ the graders. The preprocessor puts their reports, points and pictures where the 
 import base64
 import os
 import sys
-import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from html import escape
 from pathlib import Path
@@ -37,6 +37,7 @@ from tests.coach.state import replace
 from tests.coach.table import table
 
 EXERCISES = tuple(exercise.id for exercise in curriculum.load())
+ALT = "The plot that this function draws"
 AHEAD = 2  # submissions a grader has in hand while nbgrader writes
 
 
@@ -63,6 +64,7 @@ class Exporter(NotebookExporter):
         super().__init__(**options)  # type: ignore[no-untyped-call]
         converter: Any = self.parent
         self._converter = converter
+        converter.convert_notebooks = self._closing(converter.convert_notebooks)
         directory = converter.coursedir
         self.course = Course(Path(directory.root), directory.assignment_id)
         self._graded: dict[str, Future[Graded]] = {}
@@ -74,8 +76,25 @@ class Exporter(NotebookExporter):
         except (CannotGrade, Refused) as error:
             self.stop(str(error))
 
+    def _closing(self, convert: Callable[[], None]) -> Callable[[], None]:
+        """In formgrader's server, which goes on, no grader may outlive its run."""
+
+        def convert_and_close() -> None:
+            try:
+                convert()
+            finally:
+                self._close()
+
+        return convert_and_close
+
+    def _close(self) -> None:
+        if self._pool:
+            self._pool.close()
+            self._pool = None
+
     def stop(self, why: str) -> NoReturn:
         """End the run with words: this is nobody's submission's fault."""
+        self._close()
         self.log.error("Not graded: %s", why)
         sys.exit(2)
 
@@ -112,21 +131,17 @@ class Exporter(NotebookExporter):
         return self.course.autograded(student).exists()
 
     def _look_ahead(self) -> None:
-        """Keep the graders busy while nbgrader writes; send them home when there is nothing left."""
+        """Keep the graders busy while nbgrader writes."""
         running = sum(not future.done() for future in self._graded.values())
         while self._waiting and running < AHEAD * self.jobs:
             self._start(self._waiting.pop(0))
             running += 1
-        if self._pool and not self._waiting and not self._graded:
-            self._pool.close()
-            self._pool = None
 
     def _start(self, student: str) -> None:
         if student in self._graded or self._taken[student].refused:
             return
         if self._pool is None:
             self._pool = Pool(self.jobs, cast(Isolation, self.isolation), self._key, pictures=True)
-            weakref.finalize(self, self._pool.close)
             self._pool.wait_until_ready()
         self._graded[student] = self._pool.start(self._taken[student].submission, student)
 
@@ -204,7 +219,8 @@ def _result(points: float, html: str) -> NotebookNode:
 
 
 def _picture(png: bytes) -> NotebookNode:
-    made: NotebookNode = new_output("display_data", {"image/png": base64.b64encode(png).decode()})
+    data = {"image/png": base64.b64encode(png).decode()}
+    made: NotebookNode = new_output("display_data", data, metadata={"image/png": {"alt": ALT}})
     return made
 
 

@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grading import submissions
+from grading.classes import path_part
 from grading.course import form, received
 from grading.course.source import NOTEBOOK
 from grading.notebooks import MOST_BYTES
@@ -99,12 +100,12 @@ def _sha256(file: Path) -> str:
 
 
 def take(course: Course, student: str, template: NotebookNode) -> Taken:
-    """Make the submitted folder of a student clean, unless it is. Raises OSError where that can't be done."""
-    folder = course.submitted(student)
+    """Make the submitted folder of a student clean, unless it is. Raises OSError and Refused where that can't be done."""
+    path_part(student)
     taken = course.taken(student)
     if taken is None:
-        taken = put(course, student, template, *_read(folder))
-    received.stamp(folder, received.when(course.root, course.assignment, student))
+        taken = put(course, student, template, *_read(course.submitted(student)))
+    received.stamp(course.submitted(student), received.when(course.root, course.assignment, student))
     return taken
 
 

@@ -23,21 +23,21 @@ NBGRADER = Path(sys.executable).with_name("nbgrader")
 
 def kit(*arguments: object, expect: int = 0) -> str:
     """`python -m grading …`; returns all that it prints."""
-    return _run([sys.executable, "-m", "grading", *map(str, arguments)], ROOT, expect)
+    return "".join(_run([sys.executable, "-m", "grading", *map(str, arguments)], ROOT, expect))
 
 
 def nbgrader(course: Path, *arguments: object, expect: int = 0) -> str:
     """`nbgrader …` in the course's folder; returns all that it prints."""
-    return _run([str(NBGRADER), *map(str, arguments)], course, expect)
+    return "".join(_run([str(NBGRADER), *map(str, arguments)], course, expect))
 
 
-def _run(command: list[str], folder: Path, expect: int) -> str:
+def _run(command: list[str], folder: Path, expect: int) -> tuple[str, str]:
     environment = os.environ | {"JUPYTER_CONFIG_DIR": "/nonexistent", "HOME": "/nonexistent", "NO_COLOR": "1"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == expect, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    return done.stdout, done.stderr
 
 
 def create(root: Path) -> Course:
@@ -77,6 +77,24 @@ def submit(course: Course, student: str, notebook: str | bytes, name: str = FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(notebook.encode() if isinstance(notebook, str) else notebook)
     return file
+
+
+def imported(course: Course, handed: Path, changed: corpus.Change) -> str:
+    """Import three students' work and an essay, and grade it: what stands on the terminal."""
+    handed.mkdir()
+    corpus.write(handed / "Ann Lee_1001_assignsubmission_file")
+    corpus.write(handed / "Bo Ek_1002_assignsubmission_file", changed)
+    (handed / "Cy Roy_1003_assignsubmission_file").mkdir()
+    notebook = notebook_of(course, modules())
+    (handed / "Cy Roy_1003_assignsubmission_file" / "my notebook.ipynb").write_text(notebook)
+    (handed / "Di Wu_1004_assignsubmission_file").mkdir()
+    (handed / "Di Wu_1004_assignsubmission_file" / "essay.txt").write_text("I did not understand this.")
+    screen = ""
+    for expect, command, arguments in ((1, "import", [handed]), (0, "autograde", [])):
+        grading = [sys.executable, "-m", "grading", "course", command, str(course.root), *map(str, arguments)]
+        shown = " ".join([command, ".", *(each.name for each in arguments)])
+        screen += f"$ python -m grading course {shown}\n{_run(grading, ROOT, expect)[0]}"
+    return screen
 
 
 def points(course: Course) -> dict[str, dict[str, float | None]]:

@@ -1,7 +1,7 @@
 """Attacks come to nothing: a submission is worth what its honest part is worth, and the machine is as it was.
 
-Every attack is graded as any submission is, with a course key, several at a time, honest ones between them; under
-both isolations.
+Every attack is graded as any submission is, with a course key, several at a time, honest ones between them: as modules
+under both isolations, and as a notebook in an nbgrader course.
 """
 
 import contextlib
@@ -17,17 +17,19 @@ import msgspec
 import pytest
 
 from grading.formats import FORMATS
-from grading.tests import corpus, forger, suite
+from grading.tests import corpus, courses, forger, suite
 from grading.tests.processes import descendants, processes, wait_until
 from grading.tests.test_grade import KEY, STUDENT, numbers
 from grading.variants import derive
 from grading.warm import Helper
 from tests import limits
+from tests.coach import curriculum
 from tests.coach.report import Report
 
 ATTACKS = {attack.name: attack for attack in corpus.attacks()}
 HONEST_EVERY = 12  # so many attacks, a solution is graded
 AT_ONCE = 4  # gradings: some attacks only wait
+EXERCISES = [exercise.id for exercise in curriculum.load()]
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
 NAMES = ("pytorch-workflow", "grader")  # … of abstract sockets
 MEMORY = 300 << 20  # bytes, that judging an observation may take
@@ -70,7 +72,38 @@ def battles(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     for isolation in ("bubblewrap", "process"):
         names = [name for name in ATTACKS if (isolation, name) in selected]
         fought[isolation] = battle(isolation, names, tmp_path_factory.mktemp(isolation))
+    names = [name for name in ATTACKS if ("course", name) in selected]
+    fought["course"] = battle_in_a_course(names, tmp_path_factory.mktemp("course"))
     return fought
+
+
+def battle_in_a_course(names: list[str], root: Path) -> Battle:
+    """As notebooks, by `python -m grading course autograde`. What lies beside a module lies beside the notebook."""
+    course = courses.create(root / "course")
+    (course.root / "course.key").write_bytes(KEY)
+    for number, name in enumerate(names):
+        attack = ATTACKS[name]
+        file = courses.submit(course, name, courses.notebook_of(course, courses.modules(*attack.changes)))
+        for beside, text in attack.files.items():
+            (file.parent / beside).parent.mkdir(parents=True, exist_ok=True)
+            (file.parent / beside).write_text(text, encoding="utf-8")
+        if number % HONEST_EVERY == 0:
+            courses.submit(course, f"honest-{number}", courses.notebook_of(course, courses.modules()))
+    canary = root / "canary"
+    canary.write_text("as it was")
+    heard: list[str] = []
+    os.environ["CANARY"] = "as it was"
+    with listeners(heard):
+        before = machine(canary)
+        courses.kit("course", "autograde", course.root, "--jobs", AT_ONCE)
+        after = machine(canary)
+    points = courses.points(course)
+    assert all(
+        sum(p[e] or 0 for e in EXERCISES) == courses.report(course, s).score for s, p in points.items()
+    )
+    attacks = {name: Graded(courses.report(course, name), 0) for name in names}
+    honest = [courses.report(course, student) for student in points if student.startswith("honest-")]
+    return Battle(attacks, honest, heard, before, after)
 
 
 def battle(isolation: str, names: list[str], root: Path) -> Battle:
@@ -180,14 +213,33 @@ def test_an_attack_is_worth_its_honest_part(isolation: str, name: str, battles: 
     assert memory < MEMORY
 
 
-@pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
+@pytest.mark.parametrize(
+    ("isolation", "name"), [("course", name) for name, a in ATTACKS.items() if not a.slow]
+)
+def test_an_attack_in_a_notebook_is_worth_no_more(
+    isolation: str, name: str, battles: dict[str, Battle]
+) -> None:
+    """Cells share their names and all run for every exercise: there an attack may cost its author more."""
+    report, _ = battles[isolation].attacks[name]
+    costs = () if ATTACKS[name].in_a_notebook else ATTACKS[name].costs
+    won = [
+        f"{test.id}: {test.message}"
+        for exercise in report.exercises
+        for test in exercise.tests
+        if test.score and any(test.id == cost or test.id.startswith(f"{cost}.") for cost in costs)
+    ]
+    assert not won, "\n".join(won)
+    assert report.isolation == "bubblewrap"
+
+
+@pytest.mark.parametrize("isolation", ["bubblewrap", "process", "course"])
 def test_the_others_get_their_own_marks(isolation: str, battles: dict[str, Battle]) -> None:
     reports = battles[isolation].honest
     assert reports
     assert {report.score for report in reports} == {100}
 
 
-@pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
+@pytest.mark.parametrize("isolation", ["bubblewrap", "process", "course"])
 def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) -> None:
     fought = battles[isolation]
     assert fought.heard == []

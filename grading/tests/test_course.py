@@ -23,7 +23,7 @@ from grading.course import received
 from grading.course.intake import FILE, Course
 from grading.course.source import ANSWER, ASSIGNMENT
 from grading.jail import ROOT
-from grading.tests import corpus, courses, suite
+from grading.tests import corpus, courses, suite, test_golden
 from grading.tests.broken import BROKEN, LAID
 from grading.warm import Helper
 from tests.coach import curriculum
@@ -120,6 +120,11 @@ def graded(new: Course, tmp_path_factory: pytest.TempPathFactory) -> Class:
     assert f"Graded: {len(list(course.students())) - len(unread())}." in printed
     assert all(student(name) in printed.partition("Could not be read")[2] for name in unread())
     return Class(course, courses.points(course))
+
+
+def scores(course: Course) -> dict[str, float]:
+    points = courses.points(course)
+    return {name: sum(points[name][exercise] or 0 for exercise in EXERCISES) for name in points}
 
 
 def unread() -> list[str]:
@@ -282,28 +287,17 @@ def test_manual_marks_survive_a_regrade(graded: Class) -> None:
 
 
 def test_modules_go_into_the_same_gradebook(new: Course, tmp_path: Path) -> None:
-    """A folder of a class, twice imported: the second time, only what has changed is new."""
+    """A folder of a class, imported twice: the second time, only what has changed is new."""
     course = courses.copied(new, tmp_path / "course")
-    handed = tmp_path / "handed in"
-    corpus.write(handed / "Ann Lee_1001_assignsubmission_file")
-    corpus.write(handed / "Bo Ek_1002_assignsubmission_file", MISTAKE.change)
-    (handed / "1003").mkdir()
-    (handed / "1003" / "my notebook.ipynb").write_text(courses.notebook_of(course, courses.modules()))
-    (handed / "1004").mkdir()
-    (handed / "1004" / "essay.txt").write_text("I did not understand this.")
-    printed = courses.kit("course", "import", course.root, handed, expect=1)
-    assert "3 new, 1 unread" in printed
-    assert "1004: " in printed
+    handed = tmp_path / "downloads"
+    assert (
+        courses.imported(course, handed, MISTAKE.change) == (test_golden.GOLDEN / "imported.txt").read_text()
+    )
+    assert scores(course) == {"1001": 100, "1002": 77, "1003": 100, "1004": 0}
     corpus.write(handed / "Bo Ek_1002_assignsubmission_file")
     assert "1 changed, 3 unchanged" in courses.kit("course", "import", course.root, handed)
     courses.kit("course", "autograde", course.root)
-    points = courses.points(course)
-    assert {name: sum(points[name][e] or 0 for e in EXERCISES) for name in points} == {
-        "1001": 100,
-        "1002": 100,
-        "1003": 100,
-        "1004": 0,
-    }
+    assert scores(course) == {"1001": 100, "1002": 100, "1003": 100, "1004": 0}
     cells = {
         c.metadata.nbgrader.grade_id: c
         for c in nbformat.read(course.autograded("1001") / FILE, 4).cells
@@ -335,9 +329,8 @@ def test_a_killed_run_goes_on(new: Course, tmp_path: Path) -> None:
         run.wait()
     assert list(course.root.glob("kept/*/*/converting")), "killed while something was half made"
     courses.kit("course", "autograde", course.root)
-    points = courses.points(course)
-    assert {name: sum(points[name][e] or 0 for e in EXERCISES) for name in points} == expected
-    cells = len(points["student-0"])
+    assert scores(course) == expected
+    cells = len(courses.points(course)["student-0"])
     rows = courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
     assert sum(kind == "Grade" for _, kind, *_ in rows) == 9 * cells
     assert sum(kind == "SubmittedNotebook" for _, kind, *_ in rows) == 9

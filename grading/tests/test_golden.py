@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from grading.formats import FORMATS
-from grading.tests import corpus, suite
+from grading.tests import corpus, courses, suite
 from grading.tests.corpus import Change
 from grading.warm import Helper
 from tests import limits
@@ -216,6 +216,12 @@ def test_an_edit_within_the_same_second_counts(tmp_path: Path, forks: suite.Fork
     assert after < 100
 
 
+def imported(folder: Path) -> str:
+    """What an instructor sees who imports three students' work and an essay, and grades them."""
+    mistake = next(m for m in corpus.mistakes() if m.name == "step_without_parentheses")
+    return courses.imported(courses.create(folder / "course"), folder / "downloads", mistake.change)
+
+
 def write_all() -> None:
     """Every screen anew."""
     GOLDEN.mkdir(exist_ok=True)
@@ -225,6 +231,7 @@ def write_all() -> None:
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
         with Helper("bubblewrap") as helper:
             (GOLDEN / "graded.txt").write_text(graded(Path(root), helper), encoding="utf-8")
+        (GOLDEN / "imported.txt").write_text(imported(Path(root)), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
     README.write_text(
         SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8"

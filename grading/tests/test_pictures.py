@@ -19,7 +19,7 @@ from tests.harness.student import Folder, Student
 
 os.environ.setdefault("MPLBACKEND", "agg")
 NAMES = [name for name, _ in PICTURES.values()]
-SHAPE, BYTES = (320, 480, 3), 320 * 480 * 3
+SHAPE, BYTES = (360, 480, 3), 360 * 480 * 3
 
 
 def plotting(body: str) -> Outcome:
@@ -35,7 +35,7 @@ def pixels(outcome: Outcome) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     assert found
     with Image.open(io.BytesIO(found)) as image:
         image.load()
-        assert (image.format, image.size, image.mode) == ("PNG", (480, 320), "RGB")
+        assert (image.format, image.size, image.mode) == ("PNG", (480, 360), "RGB")
         return np.asarray(image)
 
 
@@ -123,11 +123,11 @@ def test_these_bytes_would_be_right() -> None:
         encoded(dtype="f4,("),
         encoded(dtype="O"),
         encoded(dtype=["uint8"]),
-        encoded(shape=(480, 320, 3)),
+        encoded(shape=(480, 360, 3)),
         encoded(shape=(1, BYTES)),
-        encoded(shape=(320, 480, -3)),
-        encoded(shape=(320, 480, 3.0)),
-        encoded(shape=(320.5, 480, 3)),
+        encoded(shape=(360, 480, -3)),
+        encoded(shape=(360, 480, 3.0)),
+        encoded(shape=(360.5, 480, 3)),
         encoded(shape=[2**62] * 100_000, data=b""),
         encoded(data=b""),
         encoded(data=bytes(BYTES - 1)),

@@ -18,7 +18,7 @@ PICTURES = {
     "ex3": ("training.picture", "plot_loss_curves"),
     "ex4": ("predictions.picture", "plot_predictions"),
 }
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 480, 360
 _BYTES = WIDTH * HEIGHT * 3
 
 
@@ -26,7 +26,7 @@ class _Pixels(msgspec.Struct):
     """An `observations.Array` as it has to be here: decoding it runs no code of ours on a student's numbers."""
 
     dtype: Literal["uint8"]
-    shape: tuple[Literal[320], Literal[480], Literal[3]]
+    shape: tuple[Literal[360], Literal[480], Literal[3]]
     data: Annotated[bytes, msgspec.Meta(min_length=_BYTES, max_length=_BYTES)]
 
 

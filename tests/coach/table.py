@@ -1,16 +1,21 @@
 """The lessons of an exercise as HTML: what is read in a notebook, in nbgrader's feedback and in formgrader.
 
 Only tags and attributes that nbconvert's sanitizer lets through. It breaks a <table> (by a <tbody> of its own), and
-Jupyter's style sheets align the text in tables to the right: so the lessons are a list. What may be the student's
+Jupyter's style sheets align the text in tables to the right: so each lesson is a line. What may be the student's
 stands in <pre>, where MathJax takes no $ for a formula.
 """
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
+from typing import Any
 
 from tests.coach.plain import FAILING, MOST_NOTE, STATUS, line, progress, tidy_exercise, where
 from tests.coach.report import ExerciseResult, TestResult
 from tests.coach.terminal import heading
+
+MOST_WIDTH = 100  # characters of a line: feedback cuts longer ones at the margin
+_AS_IT_IS: Any = {"replace_whitespace": False, "drop_whitespace": False, "break_on_hyphens": False}
 
 
 def table(exercise: ExerciseResult, notes: Sequence[str] = ()) -> str:
@@ -18,9 +23,9 @@ def table(exercise: ExerciseResult, notes: Sequence[str] = ()) -> str:
     exercise = tidy_exercise(exercise)
     points = f"{exercise.score} / {exercise.max_score} points, {progress(exercise)}"
     head = f"<strong>{_text(heading(exercise))}: {points}</strong>"
-    lessons = "\n".join(f"<li>{_lesson(test)}</li>" for test in exercise.tests)
+    lessons = "\n".join(f"<div>{_lesson(test)}</div>" for test in exercise.tests)
     more = "\n".join(filter(None, (line(note, MOST_NOTE) for note in notes)))
-    return f"{head}\n<ul>\n{lessons}\n</ul>\n{_verbatim(more)}"
+    return f"{head}\n{lessons}\n{_verbatim(more)}"
 
 
 def _lesson(test: TestResult) -> str:
@@ -44,4 +49,5 @@ def _text(words: str) -> str:
 
 
 def _verbatim(text: str) -> str:
-    return f"<pre>{_text(text)}</pre>" if text else ""
+    rows = (row for long in text.split("\n") for row in wrap(long, MOST_WIDTH, **_AS_IT_IS) or [""])
+    return f"<pre>{_text(chr(10).join(rows))}</pre>" if text else ""

@@ -29,7 +29,7 @@ from tests.harness.observations import (
 from tests.harness.student import Student
 
 Start = tuple[float, float]
-PICTURE_INCHES, PICTURE_DPI = (6, 4), 80  # 480 × 320 pixels
+PICTURE_INCHES, PICTURE_DPI = (6.4, 4.8), 75  # 480 × 360 pixels, in matplotlib's own proportions
 
 
 def array(tensor: Tensor) -> Array:

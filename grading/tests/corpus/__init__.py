@@ -64,6 +64,7 @@ class Attack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str] = {}  # what lies beside the modules
     field: tuple[str, ...] = ()  # keys of ATTACKS
     slow: bool = False  # a limit has to stop it, after seconds
+    in_a_notebook: str = ""  # why it is none there, and costs nothing
 
 
 # The attacks that have won somewhere, in the words of the field report, by short names.

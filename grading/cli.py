@@ -18,6 +18,7 @@ from grading.course.cli import app as course
 from grading.formats import FORMATS
 from grading.grade import Pictures, grade
 from grading.key import read_key
+from grading.options import Isolation
 from grading.submissions import Refused, Submission, read
 from grading.warm import CannotGrade, Helper
 from tests.coach.report import Report
@@ -25,11 +26,6 @@ from tests.coach.state import replace
 
 Format = enum.Enum("Format", {name: name for name in FORMATS})  # type: ignore[misc]  # typer asks for an Enum
 TEXT = Format("text")
-
-
-class Isolation(enum.Enum):
-    bubblewrap = "bubblewrap"
-    process = "process"
 
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grading.warm import CannotGrade
 
+KEY = "course.key"  # in a course's folder
 KEY_BYTES = 16  # less can be guessed
 
 

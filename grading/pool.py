@@ -19,6 +19,7 @@ class Pool:
     """`jobs` grading processes. Use as a context manager; they end with it."""
 
     def __init__(self, jobs: int, isolation: Isolation, key: bytes | None, pictures: bool = False) -> None:
+        self.jobs = jobs
         self._helper = Helper(isolation)
         self._setting = Setting(key, pictures)
         self._threads = ThreadPoolExecutor(jobs)

@@ -130,6 +130,8 @@ class Helper(Client):
 
     def close(self) -> None:
         self.control.close()
+        if not self._ready:
+            self._process.kill()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:

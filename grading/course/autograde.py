@@ -14,14 +14,15 @@ from nbgrader.apps import AutogradeApp
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grading.course.converter import Exporter
-from grading.submissions import Refused
+from grading.course.converter import GradingExporter
+from grading.pool import Pool
 
 
 class Watch:
     """Follows a run, with a progress bar on the terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
         self.expected: list[str] = []
         self.graded: list[str] = []
         self.unread: list[str] = []  # nothing of these could be read: no points
@@ -43,29 +44,25 @@ class Watch:
         return sorted(set(self.expected) - {*self.graded, *self.unread})
 
     def __enter__(self) -> "Watch":
-        Exporter.watch = self
+        GradingExporter.watch = self
         self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        Exporter.watch = None
+        GradingExporter.watch = None
         self._bar.stop()
 
 
-def autograde(course: Path, assignment: str, jobs: int, student: str, force: bool) -> Watch:
+def autograde(course: Path, assignment: str, pool: Pool, student: str, force: bool) -> Watch:
     """Grade what is submitted, and not graded yet. `student` is a pattern; `force` grades everything again.
 
-    Raises Refused; SystemExit(2) where nothing can be graded, with the reason logged.
+    Raises SystemExit(2) where nothing can be graded, with the reason logged.
     """
-    if not (course / "nbgrader_config.py").is_file():
-        raise Refused(
-            f"{course} is no course: it has no nbgrader_config.py. `python -m grading course init` makes one."
-        )
     with _inside(course):
         app = AutogradeApp()
-        app.initialize([assignment, f"--student={student}", f"--Exporter.jobs={jobs}", *["--force"] * force])
+        app.initialize([assignment, f"--student={student}", *["--force"] * force])
         app.log.setLevel(logging.ERROR)
-        with Watch() as watch:
+        with Watch(pool) as watch:
             try:
                 app.start()
             except SystemExit as ended:  # nbgrader's 1: some failed, and were logged

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from grading.key import KEY, read_key
+from grading.options import Isolation
+from grading.pool import Pool
 from grading.submissions import Refused
 
 # nbgrader takes two seconds to import: each command imports what it needs.
@@ -51,13 +54,21 @@ def autograde_(
     jobs: Annotated[int, typer.Option(min=1, help="how many submissions at the same time")] = os.cpu_count()
     or 1,
     student: Annotated[str, typer.Option(help="only these students; * and ? are patterns")] = "*",
+    isolation: Annotated[
+        Isolation, typer.Option(help="process: only in a container that is thrown away afterwards")
+    ] = Isolation.bubblewrap,
     force: Annotated[bool, typer.Option("--force", help="grade again what is graded")] = False,
 ) -> None:
     """Grade what is submitted and not graded yet. Exit status: 0, 1 some were left out, 2 nothing could be graded."""
-    from grading.course.autograde import autograde
-    from grading.course.source import ASSIGNMENT
+    if not (course / "nbgrader_config.py").is_file():
+        raise Refused(
+            f"{course} is no course: it has no nbgrader_config.py. `python -m grading course init` makes one."
+        )
+    with Pool(jobs, isolation.value, read_key(course / KEY), pictures=True) as pool:
+        from grading.course.autograde import autograde  # the graders start meanwhile
+        from grading.course.source import ASSIGNMENT
 
-    watch = autograde(course, ASSIGNMENT, jobs, student, force)
+        watch = autograde(course, ASSIGNMENT, pool, student, force)
     print(f"Graded: {len(watch.graded)}.")
     if watch.unread:
         print(f"Could not be read, no points: {', '.join(watch.unread)}. Their feedback says why.")

@@ -18,7 +18,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Enum, Integer, Unicode
+from traitlets import Enum, Integer
 
 from grading.course import journal
 from grading.course.intake import FILE, Course, Taken, take
@@ -26,7 +26,7 @@ from grading.course.source import defined
 from grading.formats.common import tidy
 from grading.grade import Pictures
 from grading.jail import Isolation
-from grading.key import read_key
+from grading.key import KEY, read_key
 from grading.pool import Pool
 from grading.submissions import Refused
 from grading.warm import CannotGrade
@@ -42,7 +42,9 @@ AHEAD = 2  # submissions a grader has in hand while nbgrader writes
 
 
 class Watch(Protocol):
-    """Who wants to know how far a run is."""
+    """Who wants to know how far a run is, and has the graders for it."""
+
+    pool: Pool
 
     def expect(self, students: list[str]) -> None:
         """These will be graded."""
@@ -51,13 +53,12 @@ class Watch(Protocol):
         """This one is; unread: nothing of it could be read."""
 
 
-class Exporter(NotebookExporter):
+class GradingExporter(NotebookExporter):
     """Writes notebooks as nbgrader's own exporter does. `parent` is nbgrader's Autograde converter."""
 
     watch: ClassVar[Watch | None] = None
 
     jobs = Integer(1, help="how many submissions are graded at the same time").tag(config=True)
-    key_file = Unicode("course.key", help="the course key, in the course's folder").tag(config=True)
     isolation = Enum(("bubblewrap", "process"), "bubblewrap", help="the jail").tag(config=True)
 
     def __init__(self, **options: Any) -> None:
@@ -69,9 +70,9 @@ class Exporter(NotebookExporter):
         self.course = Course(Path(directory.root), directory.assignment_id)
         self._graded: dict[str, Future[Graded]] = {}
         self._taken: dict[str, Taken] = {}
-        self._pool: Pool | None = None
+        self._waiting: list[str] = []
+        self._pool = self.watch.pool if self.watch else None
         try:
-            self._key = read_key(self.course.root / self.key_file)
             self._prepare(directory.student_id)
         except (CannotGrade, Refused) as error:
             self.stop(str(error))
@@ -88,7 +89,7 @@ class Exporter(NotebookExporter):
         return convert_and_close
 
     def _close(self) -> None:
-        if self._pool:
+        if self._pool and not self.watch:
             self._pool.close()
             self._pool = None
 
@@ -106,7 +107,7 @@ class Exporter(NotebookExporter):
                 f"{', '.join(strange)}: these cells of {FILE} are to be graded automatically, and no code is run in "
                 "the notebook. Grade them by hand, or take them out, and run `nbgrader generate_assignment` again."
             )
-        found = {}
+        found, expected = {}, []
         for student in self.course.students(pattern):
             journal.recover(self.course, student)
             try:
@@ -117,23 +118,20 @@ class Exporter(NotebookExporter):
             for words in (*taken.submission.notes, *filter(None, [taken.refused])):
                 self.log.warning("%s: %s", student, words)
             self._taken[student] = taken
+            if self._converter.force or not self.course.autograded(student).exists():
+                self._waiting.append(student)
+                expected.append(student)
+                self._look_ahead()  # the graders begin while others are still read
             folder = str(self.course.submitted(student))
             found[folder] = [os.path.join(folder, FILE)]
         self._converter.assignments = found
-        self._waiting = [
-            student for student in self._taken if self._converter.force or not self._done(student)
-        ]
         if self.watch:
-            self.watch.expect(list(self._waiting))
-        self._look_ahead()
-
-    def _done(self, student: str) -> bool:
-        return self.course.autograded(student).exists()
+            self.watch.expect(expected)
 
     def _look_ahead(self) -> None:
         """Keep the graders busy while nbgrader writes."""
         running = sum(not future.done() for future in self._graded.values())
-        while self._waiting and running < AHEAD * self.jobs:
+        while self._waiting and running < AHEAD * (self._pool.jobs if self._pool else self.jobs):
             self._start(self._waiting.pop(0))
             running += 1
 
@@ -141,8 +139,8 @@ class Exporter(NotebookExporter):
         if student in self._graded or self._taken[student].refused:
             return
         if self._pool is None:
-            self._pool = Pool(self.jobs, cast(Isolation, self.isolation), self._key, pictures=True)
-            self._pool.wait_until_ready()
+            key = read_key(self.course.root / KEY)
+            self._pool = Pool(self.jobs, cast(Isolation, self.isolation), key, pictures=True)
         self._graded[student] = self._pool.start(self._taken[student].submission, student)
 
     def result(self, student: str) -> Graded | None:
@@ -152,6 +150,8 @@ class Exporter(NotebookExporter):
         try:
             self._start(student)
             self._look_ahead()
+            assert self._pool
+            self._pool.wait_until_ready()
             graded = self._graded[student].result()
         except CannotGrade as error:
             self.stop(str(error))

@@ -9,7 +9,7 @@ import nbformat
 
 from grading.course.source import ASSIGNMENT, NOTEBOOK, notebook, released_files, requirements
 from grading.jail import ROOT
-from grading.key import write_key
+from grading.key import KEY, write_key
 from grading.submissions import Refused
 
 CONFIG = '''\
@@ -29,7 +29,7 @@ c = get_config()
 configure(c, Path(__file__).resolve().parent)
 
 # Your own settings go below.
-# c.Exporter.jobs = 2  # submissions graded at the same time by `nbgrader autograde`
+# c.GradingExporter.jobs = 2  # how many submissions `nbgrader autograde` grades at the same time
 # c.CourseDirectory.db_url = "postgresql+psycopg://USER@HOST/DATABASE"  # instead of gradebook.db
 '''
 
@@ -78,4 +78,4 @@ def _write(course: Path) -> None:
         shutil.copyfile(file, target)
     (course / "nbgrader_config.py").write_text(CONFIG.format(kit=str(ROOT)), encoding="utf-8")
     (course / ".gitignore").write_text(IGNORED, encoding="utf-8")
-    write_key(course / "course.key")
+    write_key(course / KEY)

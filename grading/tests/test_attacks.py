@@ -33,9 +33,13 @@ EXERCISES = [exercise.id for exercise in curriculum.load()]
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
 NAMES = ("pytorch-workflow", "grader")  # … of abstract sockets
 MEMORY = 300 << 20  # bytes, that judging an observation may take
-# The slow ones are stopped by limits that both isolations share: once is enough for them.
+# The jail's walls differ, what stands in it doesn't: under the other isolation, the first of every kind and a third of all.
+# The slow ones are stopped by limits that both share.
+FIRST = {next(name for name, attack in ATTACKS.items() if kind in attack.field) for kind in corpus.ATTACKS}
 CASES = [("bubblewrap", name) for name in ATTACKS] + [
-    ("process", name) for name, attack in ATTACKS.items() if not attack.slow
+    ("process", name)
+    for number, (name, attack) in enumerate(ATTACKS.items())
+    if not attack.slow and (name in FIRST or number % 3 == 0)
 ]
 
 

@@ -1,11 +1,13 @@
 """`python -m grading course init | import | autograde`."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from grading.course import insist_on_a_course
 from grading.key import KEY, read_key
 from grading.options import Isolation
 from grading.pool import Pool
@@ -32,8 +34,10 @@ def init(course: Folder) -> None:
 
     try:
         create(course)
+    except Refused as error:
+        raise _stopped(f"Not created: {error}") from None
     except OSError as error:
-        raise Refused(f"{course} can't be written: {error.strerror}.") from None
+        raise _stopped(f"Not created: {course} can't be written ({error.strerror}).") from None
     print(NEXT.format(course=course, assignment=ASSIGNMENT, notebook=NOTEBOOK))
 
 
@@ -45,7 +49,18 @@ def import_(
     """Put a class's submissions, notebooks or modules, into the course: a folder of them, or the zip of an LMS."""
     from grading.course.importing import import_class
 
-    raise typer.Exit(import_class(course, submissions))
+    try:
+        status = import_class(course, submissions)
+    except Refused as error:
+        raise _stopped(f"Not imported: {error}") from None
+    except OSError as error:
+        raise _stopped(f"Not imported: {error.filename} can't be written ({error.strerror}).") from None
+    raise typer.Exit(status)
+
+
+def _stopped(words: str) -> typer.Exit:
+    print(words, file=sys.stderr)
+    return typer.Exit(2)
 
 
 @app.command("autograde")
@@ -60,10 +75,7 @@ def autograde_(
     force: Annotated[bool, typer.Option("--force", help="grade again what is graded")] = False,
 ) -> None:
     """Grade what is submitted and not graded yet. Exit status: 0, 1 some were left out, 2 nothing could be graded."""
-    if not (course / "nbgrader_config.py").is_file():
-        raise Refused(
-            f"{course} is no course: it has no nbgrader_config.py. `python -m grading course init` makes one."
-        )
+    insist_on_a_course(course)
     with Pool(jobs, isolation.value, read_key(course / KEY), pictures=True) as pool:
         from grading.course.autograde import autograde  # the graders start meanwhile
         from grading.course.source import ASSIGNMENT

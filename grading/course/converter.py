@@ -109,16 +109,15 @@ class GradingExporter(NotebookExporter):
             )
         found, expected = {}, []
         for student in self.course.students(pattern):
-            journal.recover(self.course, student)
             try:
                 taken = take(self.course, student, template)
             except (OSError, Refused) as error:
                 self.log.error("%s: left out, since %s", self.course.submitted(student), error)
                 continue
-            for words in (*taken.submission.notes, *filter(None, [taken.refused])):
-                self.log.warning("%s: %s", student, words)
             self._taken[student] = taken
-            if self._converter.force or not self.course.autograded(student).exists():
+            if not journal.is_graded(self.course, student, taken.clean) or self._converter.force:
+                if taken.refused:
+                    self.log.warning("%s can't be read: %s", student, taken.refused)
                 self._waiting.append(student)
                 expected.append(student)
                 self._look_ahead()  # the graders begin while others are still read

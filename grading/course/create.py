@@ -1,12 +1,12 @@
 """`python -m grading course init DIR`: a complete nbgrader course."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import nbformat
 
+from grading.course import CONFIG_FILE
 from grading.course.source import ASSIGNMENT, NOTEBOOK, notebook, released_files, requirements
 from grading.jail import ROOT
 from grading.key import KEY, write_key
@@ -50,21 +50,18 @@ def create(course: Path) -> None:
     """Write the course into a folder that is empty or not there yet. Raises Refused, OSError."""
     if course.exists() and (not course.is_dir() or any(course.iterdir())):
         raise Refused(f"{course} is not empty: a course is never written over. Name a new folder.")
+    course = course.resolve()
     course.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{course.name}.", dir=course.parent))
     try:
         _write(beside)
-        os.chmod(beside, 0o755 & ~_umask())
-        beside.replace(course)
-    except OSError:
+        course.mkdir(exist_ok=True)
+        for entry in sorted(
+            beside.iterdir(), key=lambda entry: entry.name == CONFIG_FILE
+        ):  # without it, it is no course
+            entry.rename(course / entry.name)
+    finally:
         shutil.rmtree(beside)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _write(course: Path) -> None:
@@ -76,6 +73,6 @@ def _write(course: Path) -> None:
         target = source / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    (course / "nbgrader_config.py").write_text(CONFIG.format(kit=str(ROOT)), encoding="utf-8")
+    (course / CONFIG_FILE).write_text(CONFIG.format(kit=str(ROOT)), encoding="utf-8")
     (course / ".gitignore").write_text(IGNORED, encoding="utf-8")
     write_key(course / KEY)

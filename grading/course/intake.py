@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 
 from grading import submissions
 from grading.classes import path_part
-from grading.course import form, received
+from grading.course import form, insist_on_a_course, received
 from grading.course.source import NOTEBOOK
 from grading.notebooks import MOST_BYTES
 from grading.submissions import Refused, Submission
@@ -67,6 +67,7 @@ class Course:
 
     def template(self) -> NotebookNode:
         """The released notebook. Raises Refused with what to do."""
+        insist_on_a_course(self.root)
         file = self.root / "release" / self.assignment / FILE
         try:
             released: NotebookNode = nbformat.read(file, as_version=4)

@@ -1,7 +1,7 @@
-"""Which submission is being converted: nbgrader skips what has a folder in autograded/, finished or not.
+"""Which notebook of a student's is graded: nbgrader skips what has a folder in autograded/, finished, outdated or not.
 
-A marker in kept/ is there and locked while a student's notebook is converted. One that nobody holds was left behind
-by a run that was killed: its half-made folder goes, so that the submission is graded again.
+kept/STUDENT/ASSIGNMENT/graded holds the sha256 of the clean notebook that was graded last. It is empty, and locked, while
+one is being converted: a run that is killed leaves it empty, and the folder that it half made is made again.
 """
 
 import fcntl
@@ -12,21 +12,24 @@ from nbgrader.utils import rmtree
 
 from grading.course.intake import Course
 
-_held: list[int] = []  # the marker's descriptor: one converter in one process, one student at a time
+_held: list[int] = []  # the file's descriptor: one converter in one process, one student at a time
 
 
 def begin(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's pre_convert_hook. `notebooks` has the path of the student's notebook; the others may be patterns."""
     _release()  # of one that failed
-    marker = _marker(notebooks)
-    descriptor = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    course, name = _whose(notebooks)
+    descriptor = os.open(course.kept(name) / "graded", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.ftruncate(descriptor, 0)
     _held.append(descriptor)
 
 
 def end(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's post_convert_hook."""
-    _marker(notebooks).unlink(missing_ok=True)
+    course, name = _whose(notebooks)
+    if taken := course.taken(name):
+        os.write(_held[0], taken.clean.encode())
     _release()
 
 
@@ -35,26 +38,23 @@ def _release() -> None:
         os.close(_held.pop())
 
 
-def _marker(notebooks: list[str]) -> Path:
+def _whose(notebooks: list[str]) -> tuple[Course, str]:
     folder = Path(notebooks[0]).absolute().parent  # ROOT/submitted/STUDENT/ASSIGNMENT
-    return Course(folder.parents[2], folder.name).kept(folder.parent.name) / "converting"
+    return Course(folder.parents[2], folder.name), folder.parent.name
 
 
-def recover(course: Course, student: str) -> bool:
-    """Take away what a killed run left half made. Whether there was anything."""
-    marker = course.kept(student) / "converting"
-    try:
-        descriptor = os.open(marker, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+def is_graded(course: Course, student: str, clean: str) -> bool:
+    """Whether this notebook has been graded. What is there of another one, or half made, is taken away."""
+    if not course.autograded(student).exists():
         return False
+    descriptor = os.open(course.kept(student) / "graded", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:  # another run is at it right now
+        if os.read(descriptor, 100) == clean.encode():
+            return True
+        rmtree(str(course.autograded(student)))
         return False
-    else:
-        if course.autograded(student).exists():
-            rmtree(str(course.autograded(student)))
-        marker.unlink(missing_ok=True)
+    except BlockingIOError:  # another run is at it right now
         return True
     finally:
         os.close(descriptor)

@@ -202,7 +202,7 @@ def test_pictures_follow(session: Session) -> None:
         assert len(found) == (exercise in ("ex1", "ex3", "ex4"))
         for data in found:
             with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as image:
-                assert image.size == (480, 320)
+                assert image.size == (480, 360)
 
 
 def test_the_session_is_as_it_was(session: Session) -> None:

@@ -5,7 +5,6 @@ graded in the jail by nbgrader's own commands."""
 
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -24,30 +23,20 @@ FULL = {exercise.id: float(exercise.points) for exercise in curriculum.load()}
 VARIANTS = {variant.name: variant for variant in corpus.variants()}
 
 
-def shared(names: list[str]) -> list[list[str]]:
-    """Names in as few groups as may be. Mistakes and variants don't mix; what fails in the workflow stands alone."""
-    groups: list[tuple[bool, set[str], list[str]]] = []
-    for name in names:
-        modules = {change.module for change in entry_changes(name)}
-        if name in MISTAKES and MISTAKES[name].fails.startswith("workflow"):
-            modules = set(corpus.MODULES)
-        for wrong, taken, members in groups:
-            if wrong == (name in MISTAKES) and not taken & modules:
-                taken |= modules
-                members.append(name)
-                break
-        else:
-            groups.append((name in MISTAKES, modules, [name]))
-    return [members for _, _, members in groups]
-
-
 def entry_changes(name: str) -> tuple[corpus.Change, ...]:
     return (MISTAKES[name].change,) if name in MISTAKES else VARIANTS[name].changes
 
 
-STUDENTS = {
-    name: f"student-{number}" for number, names in enumerate(shared([*MISTAKES, *VARIANTS])) for name in names
-}
+def modules(name: str) -> set[str]:
+    """Those that an entry needs for itself: all, if it shows in the workflow."""
+    if name in MISTAKES and MISTAKES[name].fails.startswith("workflow"):
+        return set(corpus.MODULES)
+    return {change.module for change in entry_changes(name)}
+
+
+# Whose notebook an entry is in: a class of all of them would be larger. Mistakes and variants don't mix.
+_GROUPS = [group for kind in (MISTAKES, VARIANTS) for group in corpus.together({n: modules(n) for n in kind})]
+STUDENTS = {name: f"student-{number}" for number, names in enumerate(_GROUPS) for name in names}
 
 Reports = dict[str, dict[str, Report]]
 
@@ -61,24 +50,16 @@ def selected(request: pytest.FixtureRequest) -> set[str]:
 
 @pytest.fixture(scope="session")
 def reports(selected: set[str], tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks) -> Reports:
-    """On practice numbers in full; on those of the student who has the entry, the exercises whose modules were
-    changed (and with a variant the workflow)."""
+    """On practice numbers, and on those of the student who has the entry: the exercises whose modules were changed, and
+    the workflow. The other modules are the solutions' own."""
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
     for name in [*MISTAKES, *VARIANTS]:
         if name in selected:
-            if name in MISTAKES:
-                changes, concerned = (MISTAKES[name].change,), {MISTAKES[name].fails.partition(".")[0]}
-            else:
-                changes = VARIANTS[name].changes
-                concerned = {"workflow", *(change.module.partition("_")[0] for change in changes)}
-            folder = corpus.write(root / name / "exercises", *changes)
-            jobs[name] = forks.start(_reports, folder, sorted(concerned), STUDENTS[name])
+            concerned = {"workflow", *(change.module.partition("_")[0] for change in entry_changes(name))}
+            folder = corpus.write(root / name / "exercises", *entry_changes(name))
+            numbers = [PRACTICE, derive(KEY, STUDENTS[name])]
+            jobs[name] = forks.start(suite.judge_on, folder, numbers, *sorted(concerned))
     return {name: dict(zip(["practice", "secret"], job.get(), strict=True)) for name, job in jobs.items()}
-
-
-def _reports(folder: Path, concerned: list[str], student: str) -> list[Report]:
-    secret = [derive(KEY, student)]
-    return [*suite.judge_on(folder, [PRACTICE]), *suite.judge_on(folder, secret, *concerned)]
 
 
 @pytest.mark.parametrize("name", MISTAKES)

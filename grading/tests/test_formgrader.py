@@ -419,11 +419,11 @@ def value(browser: Browser, field: str) -> object:
 
 
 def shown(browser: Browser) -> list[dict[str, list[str]]]:
-    """The lessons of each exercise, and the words below them."""
+    """The lessons of each exercise, and the words below them: long lines of these are broken, which is undone here."""
     found = browser.run("""
         return [...document.querySelectorAll('.output_html')].map(output => ({
-            lessons: [...output.querySelectorAll('li')].map(item => item.innerText.split('\\n')[0]),
-            words: [...output.querySelectorAll('pre')].map(words => words.textContent),
+            lessons: [...output.querySelectorAll('div')].map(item => item.innerText.split('\\n')[0]),
+            words: [...output.querySelectorAll('pre')].map(words => words.textContent.replaceAll('\\n', '')),
         }))""")
     assert isinstance(found, list)
     return found

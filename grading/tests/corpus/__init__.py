@@ -133,3 +133,16 @@ def write(folder: Path, *changes: Change, files: Mapping[str, str] = {}) -> Path
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def together(entries: Mapping[str, set[str]]) -> list[list[str]]:
+    """Names in as few groups as may be, so that no two of a group change the same module. entries: their modules."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for name, modules in entries.items():
+        free = next((group for group in groups if not group[0] & modules), None)
+        if free is None:
+            groups.append((set(modules), [name]))
+        else:
+            free[0].update(modules)
+            free[1].append(name)
+    return [names for _, names in groups]

@@ -209,9 +209,12 @@ def _handed(share: Share) -> Handed:
 
 
 def _is_nobodys(top: Entry) -> bool:
-    """What systems leave behind, and the name that a zip has for its own top."""
+    """What systems leave behind, the name that a zip has for its own top, and files that can't be anybody's work."""
     hidden = top.name.startswith(".") and top.name != ".."
-    return not top.name or hidden or (top.kind == FOLDER and ignored(top.name))
+    if not top.name or hidden or (top.kind == FOLDER and ignored(top.name)):
+        return True
+    loose = top.kind == FILE and not top.name.lower().endswith((".ipynb", ".zip"))
+    return loose and not lms.parse(top.name)
 
 
 def _moved(entry: Entry, parts: tuple[str, ...]) -> Entry:

@@ -110,7 +110,8 @@ def _status(command: Callable[..., Any]) -> int:
     try:
         return int(command(standalone_mode=False) or 0)
     except typer.TyperException as error:  # misused
-        _say(f"Not graded: {error}\n`python -m grading grade --help` says how it is used.")
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        _say(f"Not graded: {said}\nThe same command with --help says how it is used.")
     except (Refused, CannotGrade) as error:
         _say(f"Not graded: {error}")
     except (KeyboardInterrupt, typer.Abort):

@@ -119,7 +119,10 @@ def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission
         return Submission(plain(name), student, modules, notes=notes)
     if len(loose) == 1:
         data = tree.read(loose[0], notebooks.MOST_BYTES)
-        return _notebook(name, student, data, _unused(entries, MODULES, zips))
+        export = lms.parse(loose[0].name)
+        return _notebook(
+            (export and export.file) or loose[0].name, student, data, _unused(entries, MODULES, zips)
+        )
     if len(zips) == 1 and not loose:
         inner = Archive(tree.read(zips[0], MOST_ZIP), str(zips[0]))
         return choose(inner, name, student)

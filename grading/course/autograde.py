@@ -15,7 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from grading.course.converter import GradingExporter
+from grading.course.intake import Course
 from grading.pool import Pool
+from grading.submissions import Refused
+from tests.coach.report import Report
 
 
 class Watch:
@@ -26,6 +29,7 @@ class Watch:
         self.expected: list[str] = []
         self.graded: list[str] = []
         self.unread: list[str] = []  # nothing of these could be read: no points
+        self.flagged: list[str] = []  # a person should look at the source of these
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=Console(stderr=True))
         self._task = self._bar.add_task("Starting", total=None)
@@ -34,9 +38,12 @@ class Watch:
         self.expected = students
         self._bar.update(self._task, description="Grading", total=len(students))
 
-    def done(self, student: str, unread: bool) -> None:
-        (self.unread if unread else self.graded).append(student)
-        self._bar.update(self._task, advance=1)
+    def done(self, student: str, report: Report | None) -> None:
+        (self.graded if report else self.unread).append(student)
+        if report and report.flags:
+            self.flagged.append(student)
+        done = len(self.graded) + len(self.unread)
+        self._bar.update(self._task, completed=done, total=max(done, len(self.expected)))
 
     @property
     def failed(self) -> list[str]:
@@ -56,8 +63,18 @@ class Watch:
 def autograde(course: Path, assignment: str, pool: Pool, student: str, force: bool) -> Watch:
     """Grade what is submitted, and not graded yet. `student` is a pattern; `force` grades everything again.
 
-    Raises SystemExit(2) where nothing can be graded, with the reason logged.
+    Raises Refused; SystemExit(2) where nothing can be graded, with the reason logged.
     """
+    ours = Course(course, assignment)
+    ours.template()  # is it released?
+    students = list(ours.students(student))
+    if not students:
+        whose = (
+            "nothing is submitted" if student == "*" else f"no student of {student!r} has submitted anything"
+        )
+        raise Refused(
+            f"{whose}. `nbgrader collect` or `python -m grading course import` brings submissions in."
+        )
     with _inside(course):
         app = AutogradeApp()
         app.initialize([assignment, f"--student={student}", *["--force"] * force])

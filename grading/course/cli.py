@@ -84,6 +84,10 @@ def autograde_(
     print(f"Graded: {len(watch.graded)}.")
     if watch.unread:
         print(f"Could not be read, no points: {', '.join(watch.unread)}. Their feedback says why.")
+    if watch.flagged:
+        print(
+            f"To be looked at, for what stands in their source: {', '.join(watch.flagged)}. See flags in kept/STUDENT/{ASSIGNMENT}/report.json."
+        )
     if watch.failed:
         print(f"Left out, and will be tried again next time: {', '.join(watch.failed)}.")
         raise typer.Exit(1)

@@ -32,7 +32,7 @@ from grading.submissions import Refused
 from grading.warm import CannotGrade
 from grading.worker import Graded
 from tests.coach import curriculum
-from tests.coach.report import ExerciseResult, to_json
+from tests.coach.report import ExerciseResult, Report, to_json
 from tests.coach.state import replace
 from tests.coach.table import table
 
@@ -49,8 +49,8 @@ class Watch(Protocol):
     def expect(self, students: list[str]) -> None:
         """These will be graded."""
 
-    def done(self, student: str, unread: bool) -> None:
-        """This one is; unread: nothing of it could be read."""
+    def done(self, student: str, report: Report | None) -> None:
+        """This one is; None: nothing of it could be read."""
 
 
 class GradingExporter(NotebookExporter):
@@ -161,17 +161,15 @@ class GradingExporter(NotebookExporter):
     def refused(self, student: str) -> str:
         return self._taken[student].refused
 
-    def keep(self, student: str, report: bytes | None) -> None:
+    def keep(self, student: str, report: Report | None) -> None:
         """The report lies where nothing is ever sent to students from: the flags in it aren't for them."""
         file = self.course.kept(student) / "report.json"
         if report:
-            replace(file, report)
+            replace(file, to_json(report))
         else:
             file.unlink(missing_ok=True)
-
-    def written(self, student: str) -> None:
         if self.watch:
-            self.watch.done(student, bool(self.refused(student)))
+            self.watch.done(student, report)
 
 
 class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
@@ -183,14 +181,14 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
     def preprocess(self, nb: NotebookNode, resources: ResourcesDict) -> tuple[NotebookNode, ResourcesDict]:
         student = resources["nbgrader"]["student"]
         graded = self.parent.result(student)
-        found: dict[str, ExerciseResult] = {}
+        report, found = None, dict[str, ExerciseResult]()
         notes: tuple[str, ...] = (self.parent.refused(student),)
         pictures: Pictures = {}
         if graded:
             report, pictures = tidy(graded.report), graded.pictures
             found = {exercise.id: exercise for exercise in report.exercises}
             notes = report.notes
-        self.parent.keep(student, to_json(report) if graded else None)
+        self.parent.keep(student, report)
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
@@ -200,7 +198,6 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
                     notes = () if graded else notes  # once
                 elif marks.get("solution") and (picture := pictures.get(defined(cell.source))):
                     cell.outputs = [_picture(picture)]
-        self.parent.written(student)
         return nb, resources
 
 

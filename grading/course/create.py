@@ -19,14 +19,15 @@ import sys
 from pathlib import Path
 
 KIT = {kit!r}  # the exercise kit, which grades: change this line when it has moved
-if not Path(KIT, "grading", "course").is_dir():
-    raise ImportError(f"there is no exercise kit in {{KIT}}: change KIT in {{__file__}}")
-sys.path.insert(0, KIT)
-
-from grading.course.config import configure
 
 c = get_config()
-configure(c, Path(__file__).resolve().parent)
+try:
+    sys.path.insert(0, KIT)
+    from grading.course.config import configure
+
+    configure(c, Path(__file__).resolve().parent)
+except Exception as error:  # never go on: without the kit, nbgrader would run the students' code
+    sys.exit(f"Stopped: the exercise kit can't be used from {{KIT}} ({{type(error).__name__}}: {{error}}).\nHas it moved? Change KIT in {{__file__}}. Is this its own environment? Activate that.")
 
 # Your own settings go below.
 # c.GradingExporter.jobs = 2  # how many submissions `nbgrader autograde` grades at the same time

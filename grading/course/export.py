@@ -112,36 +112,41 @@ class Table(GradesExport):
         "score",
         "max score",
         "needs manual grade",
+        "flags",
     )
 
     def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
         cells = {assignment.name: graded_cells(assignment) for assignment in assignments}
         columns = sorted({name for named in cells.values() for name in named}, key=place)
-        reports = [self._tests(result) for result in results]
-        tests = sorted(dict.fromkeys(test for report in reports for test in report), key=exercise_of)
+        reports = [self._report(result) for result in results]
+        scores = [
+            {t.id: t.score for e in report.exercises for t in e.tests} if report else {} for report in reports
+        ]
+        tests = sorted(dict.fromkeys(test for score in scores for test in score), key=exercise_of)
         headings = [*self.HEADINGS, *(f"{name}{what}" for name in columns for what in ("", " max")), *tests]
         table: list[Sequence[Cell]] = [headings]
-        for result, report in zip(results, reports, strict=True):
+        for result, report, score in zip(results, reports, scores, strict=True):
             named = cells[result.assignment.name]
             points = [result.points(named[name]) if name in named else (None, None) for name in columns]
-            table.append([*_summary(result), *(p for pair in points for p in pair), *map(report.get, tests)])
+            flags = ", ".join(sorted({flag.rule for flag in report.flags})) if report else ""
+            table.append(
+                [*_summary(result), flags, *(p for pair in points for p in pair), *map(score.get, tests)]
+            )
         return table
 
-    def _tests(self, result: Result) -> dict[str, int]:
-        """The points of each test; none without a report."""
+    def _report(self, result: Result) -> Report | None:
         course = self.parent.coursedir  # ExportApp makes its plugin with parent=self
         file = Course(Path(course.root), result.assignment.name).kept(result.student.id) / "report.json"
         try:
-            report = msgspec.json.decode(file.read_bytes(), type=Report)
+            return msgspec.json.decode(file.read_bytes(), type=Report)
         except FileNotFoundError:
-            return {}
+            return None
         except (OSError, msgspec.DecodeError) as error:
             self.log.warning(
                 "%s can't be read (%s): the columns of its tests stay empty. Autograde %s again to renew it.",
                 *(file, error, result.student.id),
             )
-            return {}
-        return {test.id: test.score for exercise in report.exercises for test in exercise.tests}
+            return None
 
 
 class Canvas(GradesExport):

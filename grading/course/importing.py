@@ -1,11 +1,12 @@
 """`python -m grading course import DIR SUBMISSIONS`: a class's submissions, notebooks or modules, into the course."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 
-from grading.classes import each
-from grading.course import received
+from grading.classes import Handed, each
+from grading.course import insist_on_a_course, received
 from grading.course.intake import Course, put
 from grading.course.source import ASSIGNMENT
 from grading.submissions import Refused, Submission, digest
@@ -16,10 +17,13 @@ def import_class(root: Path, path: Path) -> int:
 
     A submission that is there already, the same one, is left as it is. Raises Refused.
     """
+    insist_on_a_course(root)
+    if root.resolve().is_relative_to(path.resolve()):
+        raise Refused(f"{path} holds the course itself. Name the folder or the zip with the submissions.")
     course, say = Course(root, ASSIGNMENT), Console(highlight=False, soft_wrap=True, markup=False)
     template = course.template()
     counts = {"new": 0, "changed": 0, "unchanged": 0, "unread": 0}
-    for handed in each(path):
+    for handed in _readable(path):
         before = course.taken(handed.student)
         submission = handed.submission or Submission(handed.student, handed.student, {})
         if before and (digest(before.submission), before.refused) == (digest(submission), handed.refused):
@@ -34,7 +38,20 @@ def import_class(root: Path, path: Path) -> int:
         else:
             received.forget(root, ASSIGNMENT, handed.student)
         received.stamp(course.submitted(handed.student), handed.received)
-    if not sum(counts.values()):
-        raise Refused(f"{path} holds no submissions.")
     say.print(", ".join(f"{number} {kind}" for kind, number in counts.items() if number) + ".")
     return 1 if counts["unread"] else 0
+
+
+def _readable(path: Path) -> Iterator[Handed]:
+    """A class of which something can be read: otherwise it is the wrong folder. Raises Refused."""
+    unread: list[Handed] = []
+    handed = each(path)
+    for first in handed:
+        unread.append(first)
+        if not first.refused:
+            yield from unread
+            yield from handed
+            return
+    raise Refused(
+        f"{path}: nothing in it can be read, so nothing was imported. The first: {unread[0].refused}"
+    )

@@ -28,6 +28,8 @@ def begin(assignment: str, student: str, notebooks: list[str]) -> None:
 def end(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's post_convert_hook."""
     course, name = _whose(notebooks)
+    if course.feedback(name).exists():  # it tells of the points before
+        rmtree(str(course.feedback(name)))
     if taken := course.taken(name):
         os.write(_held[0], taken.clean.encode())
     _release()

@@ -21,7 +21,9 @@ class Result:
             self.submission = None
         notebooks = self.submission.notebooks if self.submission else []
         self.grades = {grade.cell_id: grade for notebook in notebooks for grade in notebook.grades}
-        self.ungraded = sum(grade.needs_manual_grade for grade in self.grades.values())
+        # Grading again sets needs_manual_grade once more, but the marks stay.
+        waiting = [g for g in self.grades.values() if g.needs_manual_grade and g.manual_score is None]
+        self.ungraded = len(waiting)
         self.raw = number(self.submission.score) if self.submission else 0
         self.penalty = number(self.submission.late_submission_penalty) if self.submission else 0
         self.score = number(max(0, self.raw - self.penalty))

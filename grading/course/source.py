@@ -28,14 +28,14 @@ Dataset, model, training, predictions, saving and loading: everything that a PyT
 smallest problem there is. Replace every `raise NotImplementedError()` by code of your own. After each exercise, one
 cell tells you what is right, what isn't yet, and what to do next. Run it as often as you like.
 
-You need PyTorch and the test tools, once: `pip install -r requirements.txt`, in the environment that this notebook
-runs in. Keep the `tests` folder beside the notebook.
+You need Python 3.11 or newer, and PyTorch and the test tools, once: `pip install -r requirements.txt`, in the environment
+that this notebook runs in. Keep the `tests` folder beside the notebook.
 
 Your plots are also looked at by a person: axes with names, a legend that tells what is what, nothing hidden. So is
 your answer to the question at the end."""
 
 CHECK = """\
-# Where do you stand? Run this cell whenever you have changed something above.
+# Where do you stand? Run this cell whenever you have changed something above. (It needs the folder `tests`.)
 from tests.coach.notebook import check
 
 check("{id}")"""

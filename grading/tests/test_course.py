@@ -347,6 +347,50 @@ def test_notebooks_validate(new: Course) -> None:
     assert "FAILED ON 6 CELL(S)" in printed.upper() or "VALIDATION FAILED" in printed.upper()
 
 
+def test_without_the_kit_nothing_is_done(new: Course, tmp_path: Path) -> None:
+    """nbgrader goes on after an error in a configuration: it would run the students' code, as the instructor."""
+    course = courses.copied(new, tmp_path / "course")
+    config = course.root / "nbgrader_config.py"
+    config.write_text(
+        config.read_text()
+        .replace(f"KIT = {str(ROOT)!r}", "KIT = '/nowhere'")
+        .replace("import configure", "import nothing")
+    )
+    notebook = json.loads(courses.notebook_of(course, courses.modules()))
+    notebook["cells"].insert(
+        0,
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": f"open({str(tmp_path / 'ran')!r}, 'w')",
+        },
+    )
+    courses.submit(course, "solved", json.dumps(notebook))
+    for command in (["autograde", ASSIGNMENT], ["export"]):
+        printed = courses.nbgrader(course.root, *command, expect=1)
+        assert "Stopped: the exercise kit can't be used from /nowhere" in printed
+        assert "Traceback" not in printed
+    assert not (tmp_path / "ran").exists()
+    assert not (course.root / "grades.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("grading", "nothing in it can be read, so nothing was imported"),
+        ("nowhere", "can't be read"),
+        ("..", "holds the course itself"),
+    ],
+)
+def test_a_wrong_folder_is_not_imported(path: str, words: str, new: Course, tmp_path: Path) -> None:
+    course = courses.copied(new, tmp_path / "course")
+    wrong = course.root / ".." if path == ".." else ROOT / path
+    assert words in courses.kit("course", "import", course.root, wrong, expect=2)
+    assert not (course.root / "submitted").exists()
+
+
 def test_a_course_is_never_written_over(new: Course) -> None:
     assert "is not empty" in courses.kit("course", "init", new.root, expect=2)
 
@@ -377,8 +421,9 @@ def test_cells_that_nobody_would_run_are_refused(new: Course, tmp_path: Path) ->
         (lambda root: (root / "course.key").unlink(), "course key"),
         (lambda root: shutil.rmtree(root / "release"), "generate_assignment"),
         (lambda root: (root / "nbgrader_config.py").unlink(), "is no course"),
+        (lambda root: shutil.rmtree(root / "submitted"), "nothing is submitted"),
     ],
-    ids=["no key", "not released", "no course"],
+    ids=["no key", "not released", "no course", "nothing submitted"],
 )
 def test_what_is_missing_is_said(break_it: Any, words: str, new: Course, tmp_path: Path) -> None:
     course = courses.copied(new, tmp_path / "course")

@@ -13,8 +13,11 @@ from typing import Any
 
 from tests.coach import curriculum
 from tests.coach.pictures import HEIGHT, PICTURES, WIDTH, png
+from tests.coach.report import ExerciseResult
 from tests.coach.run import report, run
+from tests.coach.suite import Suite
 from tests.coach.table import table
+from tests.coach.terminal import urgent
 from tests.harness.given import PRACTICE
 from tests.harness.live import Live, set_aside
 from tests.harness.observations import Outcome
@@ -53,7 +56,7 @@ def check(exercise: str) -> Verdict:
     try:
         wanted = curriculum.find(exercise)
     except ValueError as error:
-        return Verdict(0, f"<pre>{escape(str(error))}</pre>")
+        return Verdict(0, f"<pre>{escape(str(error).removeprefix('EX='))}</pre>")
     started = time.monotonic()
     with set_aside(), _nothing_displayed():
         kernel = Kernel()
@@ -61,7 +64,17 @@ def check(exercise: str) -> Verdict:
         suite = run(kernel, None if wanted.id == "workflow" else wanted.id)
         drawn = kernel.observe(PICTURES[wanted.id][0]) if wanted.id in PICTURES else None
     judged = report(suite.results.values(), "notebook", "", started).exercises[-1]
-    return Verdict(judged.score, table(judged) + _image(wanted.id, drawn))
+    return Verdict(judged.score, table(judged) + _next(judged, suite) + _image(wanted.id, drawn))
+
+
+def _next(exercise: ExerciseResult, suite: Suite) -> str:
+    """What to do now, and why."""
+    test = urgent(exercise)
+    if test is None:
+        return ""
+    verb, function = "write" if test.status == "todo" else "mend", suite.about.get(test.id)
+    what = f"{verb} <code>{escape(function)}</code>" if function else f"«{escape(test.title)}»"
+    return f"<div><strong>Next: {what}.</strong> {escape(suite.lessons.get(test.id, ''))}</div>"
 
 
 def _image(exercise: str, drawn: Outcome | None) -> str:

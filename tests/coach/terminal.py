@@ -137,20 +137,24 @@ def _output(exercise: ExerciseResult, suite: Suite, screen: Screen) -> None:
             screen.line(f"… {len(lines) - OUTPUT_LINES} more lines", "dim", 4)
 
 
+def urgent(exercise: ExerciseResult) -> TestResult | None:
+    """The test to see to first: what fails, or else the first that is not passed."""
+    tests = [test for test in exercise.tests if test.status != "passed"]
+    failing = (test for test in tests if test.status in ("failed", "error", "timeout"))
+    return next(failing, tests[0] if tests else None)
+
+
 def next_action(report: Report, suite: Suite, only: bool) -> str:
     """One line: what to do now, and in which file."""
     for exercise in report.exercises:
         number = exercise.id.removeprefix("ex")
-        tests = [test for test in exercise.tests if test.status != "passed"]
-        urgent = next(
-            (t for t in tests if t.status in ("failed", "error", "timeout")), tests[0] if tests else None
-        )
-        if urgent is None:
+        test = urgent(exercise)
+        if test is None:
             continue
-        function = suite.about.get(urgent.id)
-        verb = "write" if urgent.status == "todo" else "mend"
+        function = suite.about.get(test.id)
+        verb = "write" if test.status == "todo" else "mend"
         what = [f"`{function}`"] if function else []
-        where = [f"{urgent.location.file}:{urgent.location.line}"] if urgent.location else []
+        where = [f"{test.location.file}:{test.location.line}"] if test.location else []
         hint = f" (a hint: make hint EX={number})" if function or exercise.id == "workflow" else ""
         return f"Next: {verb} {', '.join(what + where) or exercise.title}{hint}"
     if only:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
+from grading.course.intake import SUBMITTED
 from grading.course.source import ASSIGNMENT
 
 
@@ -21,6 +22,7 @@ def configure(c: Config, course: Path) -> None:
 
     c.CourseDirectory.root = str(course)
     c.CourseDirectory.course_id = course.name
+    c.CourseDirectory.submitted_directory = SUBMITTED
 
     # No code is executed: the exporter starts the graders, the first preprocessor writes down what they found.
     c.Autograde.exporter_class = "grading.course.converter.GradingExporter"

@@ -27,7 +27,10 @@ try:
 
     configure(c, Path(__file__).resolve().parent)
 except Exception as error:  # never go on: without the kit, nbgrader would run the students' code
-    sys.exit(f"Stopped: the exercise kit can't be used from {{KIT}} ({{type(error).__name__}}: {{error}}).\nHas it moved? Change KIT in {{__file__}}. Is this its own environment? Activate that.")
+    sys.exit(
+        f"Stopped: the exercise kit can't be used from {{KIT}} ({{type(error).__name__}}: {{error}}). "
+        f"Has it moved? Change KIT in {{__file__}}. Is its environment not active? Activate it."
+    )
 
 # Your own settings go below.
 # c.GradingExporter.jobs = 2  # how many submissions `nbgrader autograde` grades at the same time
@@ -38,7 +41,7 @@ IGNORED = """\
 # Not for git: the key that the secret numbers are made from, and what is about students.
 course.key
 gradebook.db*
-submitted/
+submissions/
 autograded/
 feedback/
 kept/

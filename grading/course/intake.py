@@ -25,6 +25,8 @@ from grading.trees import read_file
 from tests.coach.state import replace
 
 FILE = f"{NOTEBOOK}.ipynb"
+# Not nbgrader's own name for it: where this course's configuration fails, nbgrader goes on without, and must find nothing to run.
+SUBMITTED = "submissions"
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class Course:
         self.assignment = assignment
 
     def submitted(self, student: str) -> Path:
-        return self.root / "submitted" / student / self.assignment
+        return self.root / SUBMITTED / student / self.assignment
 
     def autograded(self, student: str) -> Path:
         return self.root / "autograded" / student / self.assignment
@@ -57,7 +59,7 @@ class Course:
     def students(self, pattern: str = "*") -> Iterator[str]:
         """Those with a folder for this assignment, whatever is in it."""
         try:
-            names = sorted(os.listdir(self.root / "submitted"))
+            names = sorted(os.listdir(self.root / SUBMITTED))
         except FileNotFoundError:
             return
         for name in names:

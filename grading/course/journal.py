@@ -41,7 +41,7 @@ def _release() -> None:
 
 
 def _whose(notebooks: list[str]) -> tuple[Course, str]:
-    folder = Path(notebooks[0]).absolute().parent  # ROOT/submitted/STUDENT/ASSIGNMENT
+    folder = Path(notebooks[0]).absolute().parent  # ROOT/submissions/STUDENT/ASSIGNMENT
     return Course(folder.parents[2], folder.name), folder.parent.name
 
 

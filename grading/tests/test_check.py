@@ -174,7 +174,7 @@ def test_what_is_not_defined_yet_is_told_so(session: Session) -> None:
 def test_an_exercise_that_is_not_there_is_told_so(session: Session) -> None:
     assert session.result("empty 9") == (
         "0",
-        "<pre>EX=9: there is no such exercise. There are: 1, 2, 3, 4, 5, workflow.</pre>",
+        "<pre>9: there is no such exercise. There are: 1, 2, 3, 4, 5, workflow.</pre>",
     )
 
 

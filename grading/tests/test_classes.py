@@ -164,7 +164,7 @@ def test_broken_submissions_stop_none_of_the_others(tmp_path: Path) -> None:
         "broken.ipynb": b"{",
         f"two/a/{EX1}": BODY,
         f"two/b/{EX1}": BODY,
-        "report.pdf": b"%PDF",
+        "report.pdf": b"%PDF",  # nobody's
         "twice.ipynb": NOTEBOOK,
         "twice.zip": packed(tmp_path),
         f"[7]/{EX1}": BODY,
@@ -177,7 +177,6 @@ def test_broken_submissions_stop_none_of_the_others(tmp_path: Path) -> None:
         "climbs": "leads out of the zip",
         "broken": "is not a notebook",
         "two": f"{EX1} is there twice: 'a/{EX1}' and 'b/{EX1}'",
-        "report": "only 'report.pdf'",
         "twice": "'twice' is there more than once: 'twice.ipynb', 'twice.zip'",
         UNNAMED_7: "'[7]' holds one of",
         "large": "larger than 1 MB",

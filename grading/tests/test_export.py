@@ -123,14 +123,14 @@ def lines(table: Path) -> dict[str, Line]:
 def test_the_columns_follow_the_curriculum(table: Path) -> None:
     with table.open(encoding="utf-8-sig") as handle:
         headings = handle.readline().replace('"', "").strip().split(",")
-    assert ", ".join(headings[:13]) == (
+    assert ", ".join(headings[:14]) == (
         "assignment, student id, last name, first name, email, due date, submitted at, seconds late, "
-        "raw score, late penalty, score, max score, needs manual grade"
+        "raw score, late penalty, score, max score, needs manual grade, flags"
     )
-    assert ", ".join(headings[13:-4:2]) == (
+    assert ", ".join(headings[14:-4:2]) == (
         "ex1, ex1-plot_data, ex2, ex3, ex4, ex4-plot_predictions, ex5, workflow, why-it-converges"
     )
-    assert headings[14:-4:2] == [f"{name} max" for name in headings[13:-4:2]]
+    assert headings[15:-4:2] == [f"{name} max" for name in headings[14:-4:2]]
     assert headings[-4:] == ["ex1.lesson_1", "ex1.lesson_2", "ex3.lesson_1", "ex3.lesson_2"]
 
 

@@ -194,7 +194,7 @@ def test_one_notebook_is_taken_where_there_are_no_modules(tmp_path: Path) -> Non
         found = submissions.read(path)
         assert found.modules == {}
         assert found.cells == (submissions.Cell(1, "x = 1"),)
-        assert found.name == path.name
+        assert found.name == "mine.ipynb"
 
 
 def test_two_notebooks_are_refused_and_modules_go_first(tmp_path: Path) -> None:

@@ -33,14 +33,15 @@ EXERCISES = [exercise.id for exercise in curriculum.load()]
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
 NAMES = ("pytorch-workflow", "grader")  # … of abstract sockets
 MEMORY = 300 << 20  # bytes, that judging an observation may take
-# The jail's walls differ, what stands in it doesn't: under the other isolation, the first of every kind and a third of all.
-# The slow ones are stopped by limits that both share.
+# Limits stop these, the same ones wherever a submission is graded.
 LIMITED = {"fork bomb", "memory bomb", "endless loop", "endless output", "huge observation"}
+LIMITS = {name for name, attack in ATTACKS.items() if attack.slow or LIMITED & {*attack.field}}
+# Under the other isolation: the first of every kind, and a fifth of all.
 FIRST = {next(name for name, attack in ATTACKS.items() if kind in attack.field) for kind in corpus.ATTACKS}
 CASES = [("bubblewrap", name) for name in ATTACKS] + [
     ("process", name)
-    for number, (name, attack) in enumerate(ATTACKS.items())
-    if not attack.slow and (name in FIRST or number % 3 == 0)
+    for number, name in enumerate(ATTACKS)
+    if name in FIRST or (number % 5 == 0 and name not in LIMITS)
 ]
 
 
@@ -60,9 +61,9 @@ class Battle(NamedTuple):
 
 
 def graded(helper: Helper, folder: Path) -> Graded:
-    """Under bubblewrap as always; the other isolation shares the second run, for words, with it: points are enough."""
+    """As always; or the run that decides alone, where the second one, for words, would only take the same time again."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if helper.isolation == "bubblewrap":
+    if helper.isolation == "bubblewrap" and folder.name not in LIMITS:
         report = suite.grade_in_jail(helper, folder, KEY)
     else:
         report = suite.points_in_jail(helper, folder, derive(KEY, STUDENT))
@@ -225,7 +226,7 @@ def test_an_attack_is_worth_its_honest_part(isolation: str, name: str, battles: 
 
 @pytest.mark.parametrize(
     ("isolation", "name"),
-    [("course", name) for name, attack in ATTACKS.items() if not LIMITED & {*attack.field}],
+    [("course", name) for name in ATTACKS if name not in LIMITS],
 )
 def test_an_attack_in_a_notebook_is_worth_no_more(
     isolation: str, name: str, battles: dict[str, Battle]
@@ -257,7 +258,9 @@ def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) ->
     assert fought.after == fought.before
 
 
-@pytest.mark.parametrize(("isolation", "name"), [case for case in CASES if case[0] == "bubblewrap"])
+@pytest.mark.parametrize(
+    ("isolation", "name"), [("bubblewrap", name) for name in ATTACKS if name not in LIMITS]
+)
 def test_no_secret_is_told(isolation: str, name: str, battles: dict[str, Battle]) -> None:
     report = msgspec.structs.replace(battles[isolation].attacks[name].report, duration_s=0.0, digest="")
     secret = numbers(derive(KEY, STUDENT)) - own_numbers()

@@ -96,6 +96,13 @@ def jailed() -> tuple[float, float]:
 
 
 COURSE = 100  # notebooks
+PLAIN = """\
+import os, sys
+os.environ["PATH"] = os.path.dirname(sys.executable) + ":" + os.environ["PATH"]
+c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.submitted_directory = "submissions"
+"""
 
 
 def course() -> tuple[float, float, float]:
@@ -114,10 +121,7 @@ def course() -> tuple[float, float, float]:
         graded = courses.create(Path(folder, "graded"))
         notebook = courses.notebook_of(graded, courses.modules())
         plain = courses.copied(graded, Path(folder, "plain"))
-        environment = "import os, sys\nos.environ['PATH'] = os.path.dirname(sys.executable) + ':' + os.environ['PATH']\n"
-        (plain.root / "nbgrader_config.py").write_text(
-            f"{environment}get_config().CourseDirectory.root = {str(plain.root)!r}\n"
-        )
+        (plain.root / "nbgrader_config.py").write_text(PLAIN.format(root=str(plain.root)))
         for number in range(COURSE):
             courses.submit(graded, f"student-{number}", notebook)
         for number in range(8):

@@ -85,10 +85,7 @@ class Course:
             taken = msgspec.json.decode((self.kept(student) / "taken.json").read_bytes(), type=Taken)
         except (OSError, msgspec.DecodeError):
             return None
-        folder = self.submitted(student)
-        if _sha256(folder / FILE) != taken.clean or set(os.listdir(folder)) - {FILE, "timestamp.txt"}:
-            return None
-        return taken
+        return taken if _sha256(self.submitted(student) / FILE) == taken.clean else None
 
 
 def _is_link(folder: Path) -> bool:
@@ -108,6 +105,11 @@ def take(course: Course, student: str, template: NotebookNode) -> Taken:
     taken = course.taken(student)
     if taken is None:
         taken = put(course, student, template, *_read(course.submitted(student)))
+    elif set(os.listdir(course.submitted(student))) - {
+        FILE,
+        received.STAMP,
+    }:  # killed before the folder was clear
+        _clear(course.submitted(student), _keep(course.kept(student), course.submitted(student)))
     received.stamp(course.submitted(student), received.when(course.root, course.assignment, student))
     return taken
 

@@ -19,7 +19,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.course import received
+from grading.course import intake, received
 from grading.course.intake import FILE, Course
 from grading.course.source import ANSWER, ASSIGNMENT
 from grading.jail import ROOT
@@ -333,6 +333,20 @@ def test_a_killed_run_goes_on(new: Course, tmp_path: Path) -> None:
     rows = courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
     assert sum(kind == "Grade" for _, kind, *_ in rows) == 9 * cells
     assert sum(kind == "SubmittedNotebook" for _, kind, *_ in rows) == 9
+
+
+def test_an_intake_that_was_killed_goes_on(new: Course, tmp_path: Path) -> None:
+    """The clean notebook is there, and what was handed in still beside it: that is not read a second time."""
+    course = courses.copied(new, tmp_path / "course")
+    folder = corpus.write(course.submitted("ann"))
+    template = course.template()
+    taken = intake.take(course, "ann", template)
+    assert taken.submission.modules
+    for file in (course.kept("ann") / "1").iterdir():
+        file.rename(folder / file.name)
+    assert intake.take(course, "ann", template) == taken
+    assert os.listdir(folder) == [FILE]
+    assert (course.kept("ann") / "2" / "ex1_dataset.py").is_file()
 
 
 def test_a_second_run_has_nothing_to_do(graded: Class) -> None:

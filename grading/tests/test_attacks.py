@@ -36,12 +36,12 @@ MEMORY = 300 << 20  # bytes, that judging an observation may take
 # Limits stop these, the same ones wherever a submission is graded.
 LIMITED = {"fork bomb", "memory bomb", "endless loop", "endless output", "huge observation"}
 LIMITS = {name for name, attack in ATTACKS.items() if attack.slow or LIMITED & {*attack.field}}
-# Under the other isolation: the first of every kind, and a fifth of all.
+# Under the other isolation: the first of every kind, and a tenth of all.
 FIRST = {next(name for name, attack in ATTACKS.items() if kind in attack.field) for kind in corpus.ATTACKS}
 CASES = [("bubblewrap", name) for name in ATTACKS] + [
     ("process", name)
     for number, name in enumerate(ATTACKS)
-    if name in FIRST or (number % 5 == 0 and name not in LIMITS)
+    if name in FIRST or (number % 10 == 0 and name not in LIMITS)
 ]
 
 

@@ -408,8 +408,9 @@ def open_submission(course: Course, server: Server, browser: Browser, student: s
 def type_in(browser: Browser, field: str, text: str) -> None:
     """What was there is replaced; the field is left, which is when formgrader saves."""
     element = browser.driver.find_element(By.ID, field)
-    browser.run("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
+    browser.run(
+        "arguments[0].focus()", element
+    )  # a click might miss it: the page grows while pictures come in
     element.send_keys(Keys.CONTROL, "a")
     element.send_keys(text, Keys.TAB)
 

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 
 from grading import wire
 from grading.jail import ROOT, Isolation
@@ -16,7 +15,7 @@ from grading.worker import Graded, Setting, Task
 
 
 class Pool:
-    """`jobs` grading processes. Use as a context manager; they end with it."""
+    """`jobs` grading processes, until it is closed."""
 
     def __init__(self, jobs: int, isolation: Isolation, key: bytes | None, pictures: bool = False) -> None:
         self.jobs = jobs
@@ -26,14 +25,6 @@ class Pool:
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for _ in range(jobs):
             self._idle.put(_Worker(self._helper, self._setting))
-
-    def __enter__(self) -> "Pool":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End all processes, once what they are doing is done."""

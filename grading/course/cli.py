@@ -1,5 +1,6 @@
 """`python -m grading course init | import | autograde`."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def autograde_(
 ) -> None:
     """Grade what is submitted and not graded yet. Exit status: 0, 1 some were left out, 2 nothing could be graded."""
     insist_on_a_course(course)
-    with Pool(jobs, isolation.value, read_key(course / KEY), pictures=True) as pool:
+    with contextlib.closing(Pool(jobs, isolation.value, read_key(course / KEY), pictures=True)) as pool:
         from grading.course.autograde import autograde  # the graders start meanwhile
         from grading.course.source import ASSIGNMENT
 

@@ -35,7 +35,8 @@ Your plots are also looked at by a person: axes with names, a legend that tells 
 your answer to the question at the end."""
 
 CHECK = """\
-# Where do you stand? Run this cell whenever you have changed something above. (It needs the folder `tests`.)
+# Where do you stand? Run this cell whenever you have changed something above.
+# It needs the folder `tests` beside this notebook.
 from tests.coach.notebook import check
 
 check("{id}")"""

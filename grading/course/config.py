@@ -36,9 +36,8 @@ def configure(c: Config, course: Path) -> None:
     ]
     c.Autograde.pre_convert_hook = "grading.course.journal.begin"
     c.Autograde.post_convert_hook = "grading.course.journal.end"
-    source = (
-        course / "source" / ASSIGNMENT
-    )  # what students need beside the notebook, nobody needs beside a graded one
+    # What students need beside the notebook, nobody needs beside a graded one.
+    source = course / "source" / ASSIGNMENT
     beside = [str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()]
     c.Autograde.exclude_overwriting = {ASSIGNMENT: beside}
 

@@ -11,8 +11,6 @@ from grading.course.intake import FILE
 
 Notebook = dict[str, Any]
 
-EX1_LOST = 80 - 10  # exercise 1, and the workflow that needs it
-
 
 class Broken(NamedTuple):
     """break_it changes the notebook, or returns the bytes that are handed in instead."""

@@ -1,7 +1,10 @@
 # make test           where you stand, and what to do next          EX=3  TREE=solutions  JSON=report.json
+# make watch          the same, at every save                       EX=3
 # make hint EX=2      the next hint
-# make instructor     what grading needs, and whether this machine can: then python -m grading grade
-# make check          the kit's own tests          make stubs, make bench, make mutants: for its developers
+# make plots          what your code draws, into plots/
+# make reset EX=2     the stub again; your file is kept beside it
+#
+# Without make: python -m tests.coach test|watch|hint|plots|reset. For instructors, CI and developers: grading/targets.mk.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -16,38 +19,23 @@ DEPENDENCIES = $(BIN)/python -c 'import sys, tomllib; \
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 MAKEFLAGS += --no-print-directory
-.PHONY: test hint instructor stubs check golden system bench mutants
+.PHONY: test watch hint plots reset
 .DEFAULT_GOAL := test
 
 test: .venv/student
 	@$(BIN)/python -m tests.coach test --ex '$(EX)' --tree '$(TREE)' --json '$(JSON)'
 
+watch: .venv/student
+	@$(BIN)/python -m tests.coach watch --ex '$(EX)' --tree '$(TREE)'
+
 hint: .venv/student
 	@$(BIN)/python -m tests.coach hint --ex '$(EX)'
 
-instructor: .venv/instructor
-	@$(BIN)/python -m grading doctor
+plots: .venv/student
+	@$(BIN)/python -m tests.coach plots --tree '$(TREE)'
 
-stubs: .venv/developer
-	@$(BIN)/python -m grading.stubs
-
-check: system .venv/developer
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
-	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
-
-golden: .venv/developer
-	@$(BIN)/python -m grading.tests.test_golden
-
-bench: .venv/developer
-	@$(BIN)/python -m grading.bench
-
-mutants: .venv/developer
-	@$(BIN)/python -m grading.mutants
-
-system:
-	@sh grading/system.sh
+reset: .venv/student
+	@$(BIN)/python -m tests.coach reset --ex '$(EX)'
 
 # A stamp is written when everything is installed: the second run finds it and asks no network.
 .venv/student: pyproject.toml constraints.txt
@@ -61,12 +49,4 @@ system:
 	@$(PIP) $$($(DEPENDENCIES))
 	@touch $@
 
-.venv/instructor: .venv/student
-	@$(PIP) $$($(DEPENDENCIES) instructor)
-	@$(BIN)/python -c 'import os, pathlib, sysconfig; \
-	  pathlib.Path(sysconfig.get_path("purelib"), "pytorch-workflow.pth").write_text(os.getcwd() + "\n")'
-	@touch $@
-
-.venv/developer: .venv/instructor
-	@$(PIP) $$($(DEPENDENCIES) dev)
-	@touch $@
+-include grading/targets.mk

@@ -1,0 +1,47 @@
+# What instructors, CI and the kit's developers run; a part of the Makefile. A student's copy of the kit has none of it.
+#
+# make instructor     what grading needs, and whether this machine can: then python -m grading grade
+# make bundle         dist/pytorch-workflow.zip, for students        WITH_CI=github|gitlab
+# make check          the kit's own tests
+# make stubs golden bench mutants      what is generated: exercises, screens, figures; changed solutions
+
+WITH_CI ?=
+
+.PHONY: instructor bundle check stubs golden bench mutants system
+
+instructor: .venv/instructor
+	@$(BIN)/python -m grading doctor
+
+bundle: .venv/instructor
+	@$(BIN)/python -m grading bundle $(if $(WITH_CI),--with-ci '$(WITH_CI)')
+
+check: system .venv/developer
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
+
+stubs: .venv/developer
+	@$(BIN)/python -m grading.stubs
+
+golden: .venv/developer
+	@$(BIN)/python -m grading.tests.test_golden
+
+bench: .venv/developer
+	@$(BIN)/python -m grading.bench
+
+mutants: .venv/developer
+	@$(BIN)/python -m grading.mutants
+
+system:
+	@sh grading/system.sh
+
+.venv/instructor: .venv/student
+	@$(PIP) $$($(DEPENDENCIES) instructor)
+	@$(BIN)/python -c 'import os, pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path("purelib"), "pytorch-workflow.pth").write_text(os.getcwd() + "\n")'
+	@touch $@
+
+.venv/developer: .venv/instructor
+	@$(PIP) $$($(DEPENDENCIES) dev)
+	@touch $@

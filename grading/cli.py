@@ -1,19 +1,22 @@
 """`python -m grading grade PATH`: grade a submission. `doctor`: can this machine do that? `course`: grade a class.
+`bundle`, `gradescope`: the zip for students, and the one for Gradescope. `render`: a report in another format.
 
 Exit status of grade: 0 full marks, 1 less than that, 2 could not be graded; never anything else.
 """
 
+import contextlib
 import enum
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 
-from grading import doctor
+from grading import bundle, doctor
 from grading.course.cli import app as course
 from grading.formats import FORMATS
 from grading.grade import Pictures, grade
@@ -26,6 +29,7 @@ from tests.coach.state import replace
 
 Format = enum.Enum("Format", {name: name for name in FORMATS})  # type: ignore[misc]  # typer asks for an Enum
 TEXT = Format("text")
+Out = Annotated[Path, typer.Option(help="the folder that the zip is written into")]
 
 
 app = typer.Typer(
@@ -73,19 +77,83 @@ def grade_one(
 
     with Helper(isolation.value) as helper:
         grade([(submission, whose)], done, helper, key)
-    text = FORMATS[format.value](reports[0])
-    if out:
-        _write(out, text)
-    else:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    _show(reports[0], format, out)
     raise typer.Exit(0 if reports[0].done else 1)
+
+
+@app.command("render")
+def render(
+    report: Annotated[Path, typer.Argument(help="what `grade --format json` wrote")],
+    format: Annotated[Format, typer.Option(help="how to write it now")] = TEXT,
+    out: Annotated[Path | None, typer.Option(help="write it to this file, not to the terminal")] = None,
+) -> None:
+    """Write a report in another format, without grading again. Exit status: 0, or 2 when there is none."""
+    with _or_not_written():
+        try:
+            found = msgspec.json.decode(report.read_bytes(), type=Report)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise CannotGrade(f"{report} is no report of `grade --format json` ({error}).") from None
+        _show(found, format, out)
 
 
 @app.command("doctor")
 def check() -> None:
     """Try what grading needs on this machine, and say how to mend what is missing."""
     raise typer.Exit(doctor.main())
+
+
+@app.command("bundle")
+def bundle_(
+    with_ci: Annotated[
+        str, typer.Option(metavar="github|gitlab", help="with the workflow that grades every push")
+    ] = "",
+    kit: Annotated[
+        str,
+        typer.Option(metavar="OWNER/REPOSITORY@COMMIT", help="what CI grades with; else this checkout"),
+    ] = "",
+    out: Out = Path("dist"),
+) -> None:
+    """Write the students' copy of the kit, as a zip without solutions and graders."""
+    with _or_not_written():
+        files = bundle.for_students(with_ci, kit)
+        print(bundle.write(out / f"{bundle.TOP}.zip", files), bundle.NEXT[with_ci], sep="\n")
+
+
+@app.command("gradescope")
+def gradescope_(
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help="the course key: the points then come from numbers that nobody can know"),
+    ] = None,
+    out: Out = Path("dist"),
+) -> None:
+    """Write the autograder that Gradescope asks for, as a zip."""
+    with _or_not_written():
+        key = read_key(secret_file) if secret_file else None
+        print(bundle.write(out / "gradescope.zip", bundle.for_gradescope(key), private=key is not None))
+        print(bundle.WITH_KEY if key else bundle.WITHOUT_KEY)
+
+
+@contextlib.contextmanager
+def _or_not_written() -> Iterator[None]:
+    try:
+        yield
+    except (bundle.NotWritten, CannotGrade) as error:
+        _say(f"Not written: {error}")
+    except OSError as error:
+        _say(f"Not written: {error.filename} ({error.strerror}).")
+    else:
+        return
+    raise typer.Exit(2)
+
+
+def _show(report: Report, format: Format, out: Path | None) -> None:
+    text = FORMATS[format.value](report)
+    if out:
+        _write(out, text)
+    else:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _write(file: Path, text: str) -> None:

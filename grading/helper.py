@@ -9,31 +9,25 @@ import signal
 import socket
 import sys
 import tempfile
-from pathlib import Path
-
-import matplotlib.pyplot as plt
-import torch
 
 from grading import kernel, wire
 from grading.bubblewrap import Bubblewrap
 from grading.jail import ENVIRONMENT, Jail, NoJail
 from grading.process import Process
 from grading.supervise import supervise
-from tests.harness import accelerator
-from tests.harness.watch import Line
+from tests.harness import warm
 
 ISOLATIONS: dict[str, type[Jail]] = {"bubblewrap": Bubblewrap, "process": Process}
 
 
 def main(control: socket.socket, isolation: str) -> None:
     """Serve runs until the other side hangs up. Each arrives as one descriptor: the run's own connection."""
-    torch.set_num_threads(1)  # before any parallel work, or forked children hang
     try:
         ISOLATIONS[isolation].prepare()
     except NoJail as error:
         control.sendall(wire.pack(wire.End(trouble=str(error))))
         return
-    _warm_up()
+    warm.up()
     os.environ.clear()  # of what the imports added
     os.environ.update(ENVIRONMENT)
     tempfile.tempdir = ENVIRONMENT["HOME"]
@@ -79,30 +73,6 @@ def _run(host: socket.socket, isolation: str) -> None:
     finally:
         if jail:
             jail.close()
-
-
-def _warm_up() -> None:
-    """Run once what every run needs: torch and matplotlib import and build much only when it is first used."""
-    with tempfile.TemporaryDirectory() as folder:
-        for device in ("cpu", accelerator.NAME):
-            model = Line().to(device)
-            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-            x = torch.ones(3, 1, device=device)
-            for _ in range(3):
-                optimizer.zero_grad()
-                torch.nn.L1Loss()(model(x), x).backward()
-                optimizer.step()
-            with torch.inference_mode():
-                model(x)
-            file = Path(folder, "model.pth")
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
-            torch.load(file, weights_only=True)
-    figure, axes = plt.subplots()
-    axes.plot([0, 1], [0, 1], label="warm")
-    axes.scatter([0, 1], [0, 1])
-    axes.legend()
-    figure.canvas.draw()
-    plt.close("all")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Make the stubs in exercises/ from the solved modules in solutions/.
+"""Make the stubs in exercises/ from the solved modules in solutions/, and the copies that `make reset` puts back.
 
 `python -m grading.stubs` writes them, `python -m grading.stubs --check` tells which ones drifted.
 """
@@ -31,13 +31,10 @@ def stub(source: str) -> str:
     return text.rstrip("\n") + "\n"
 
 
-def fresh_stubs() -> dict[Path, bytes]:
-    """What every file in exercises/ should hold."""
+def fresh_stubs() -> dict[str, bytes]:
+    """What the files of each name should hold."""
     solutions = sorted((ROOT / "solutions").glob("ex*.py"))
-    return {
-        ROOT / "exercises" / solution.name: stub(solution.read_text(encoding="utf-8")).encode()
-        for solution in solutions
-    }
+    return {solution.name: stub(solution.read_text(encoding="utf-8")).encode() for solution in solutions}
 
 
 def is_edited(path: Path, fresh: bytes) -> bool:
@@ -58,7 +55,7 @@ def committed(path: Path) -> bytes | None:
 
 def write(path: Path, content: bytes) -> None:
     """Write beside, then rename: an interrupted run leaves no half of a stub."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     beside.write_bytes(content)
     beside.replace(path)
@@ -74,18 +71,23 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m grading.stubs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a stub drifted")
     check: bool = parser.parse_args(argv).check
-    fresh = fresh_stubs()
+    stubs = fresh_stubs()
+    copies = {ROOT / "tests" / "stubs" / name: content for name, content in stubs.items()}
+    exercises = {ROOT / "exercises" / name: content for name, content in stubs.items()}
     if check:
+        fresh = exercises | copies
         drifted = [path for path in fresh if not path.exists() or path.read_bytes() != fresh[path]]
         if drifted:
             print(f"out of step with solutions/: {names(drifted)} (run: make stubs)")
         return 1 if drifted else 0
-    edited = [path for path in fresh if is_edited(path, fresh[path])]
+    for path, content in copies.items():  # nobody works in these
+        write(path, content)
+    edited = [path for path, content in exercises.items() if is_edited(path, content)]
     if edited:
-        advice = "edited, so nothing was written. Move or delete what you changed, then run this again."
+        advice = "edited, so exercises/ was left alone. Move or delete what you changed, then run this again."
         print(f"{names(edited)}: {advice}", file=sys.stderr)
         return 2
-    for path, content in fresh.items():
+    for path, content in exercises.items():
         write(path, content)
     return 0
 

@@ -1,11 +1,13 @@
 # What instructors, CI and the kit's developers run; a part of the Makefile. A student's copy of the kit has none of it.
 #
 # make instructor     what grading needs, and whether this machine can: then python -m grading grade
-# make bundle         dist/pytorch-workflow.zip, for students        WITH_CI=github|gitlab
-# make check          the kit's own tests
+# make bundle         dist/pytorch-workflow.zip, for students         WITH_CI=github|gitlab  KIT=owner/repository@commit
+# make check          the kit's own tests        ALL=1 every entry of the corpora in every way: half an hour
 # make stubs golden bench mutants      what is generated: exercises, screens, figures; changed solutions
 
 WITH_CI ?=
+ALL ?=
+KIT ?=
 
 .PHONY: instructor bundle check stubs golden bench mutants system
 
@@ -13,13 +15,13 @@ instructor: .venv/instructor
 	@$(BIN)/python -m grading doctor
 
 bundle: .venv/instructor
-	@$(BIN)/python -m grading bundle $(if $(WITH_CI),--with-ci '$(WITH_CI)')
+	@$(BIN)/python -m grading bundle --with-ci '$(WITH_CI)' --kit '$(KIT)'
 
 check: system .venv/developer
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
+	@ALL='$(ALL)' $(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile grading/tests
 
 stubs: .venv/developer
 	@$(BIN)/python -m grading.stubs

@@ -117,10 +117,10 @@ def _marked(cell: NotebookNode, id: str, solution: bool = False, points: int = 0
 
 
 def released_files() -> list[Path]:
-    """What students need beside the notebook: the curriculum's files in tests/."""
-    return sorted(
-        file for file in (ROOT / "tests").rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    )
+    """What students need beside the notebook: the curriculum's files in tests/, but for the stubs, which it holds."""
+    tests = ROOT / "tests"
+    files = [*tests.rglob("*.py"), *tests.rglob("*.toml")]
+    return sorted(file for file in files if file.relative_to(tests).parts[0] != "stubs")
 
 
 def requirements() -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from grading.formats import classroom, github, gradescope, json_report, junit, markdown, text
+from grading.formats import classroom, codequality, github, gradescope, json_report, junit, markdown, text
 from tests.coach.report import Report
 
 FORMATS: dict[str, Callable[[Report], str]] = {
@@ -13,4 +13,5 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "classroom": classroom.write,
     "markdown": markdown.write,
     "github": github.write,
+    "codequality": codequality.write,
 }

@@ -173,7 +173,7 @@ def screen(folder: Path) -> str:
     started, out = time.monotonic(), io.StringIO()
     suite = run(Practice(folder))
     console = Console(file=out, width=100, highlight=False, legacy_windows=False)
-    show(report_of(suite, folder, started), suite, only=False, screen=Screen(console))
+    show(report_of(suite, folder, started), suite.told(), only=False, screen=Screen(console))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

@@ -36,13 +36,20 @@ MEMORY = 300 << 20  # bytes, that judging an observation may take
 # Limits stop these, the same ones wherever a submission is graded.
 LIMITED = {"fork bomb", "memory bomb", "endless loop", "endless output", "huge observation"}
 LIMITS = {name for name, attack in ATTACKS.items() if attack.slow or LIMITED & {*attack.field}}
-# Under the other isolation: the first of every kind, and a tenth of all.
 FIRST = {next(name for name, attack in ATTACKS.items() if kind in attack.field) for kind in corpus.ATTACKS}
-CASES = [("bubblewrap", name) for name in ATTACKS] + [
-    ("process", name)
-    for number, name in enumerate(ATTACKS)
-    if name in FIRST or (number % 10 == 0 and name not in LIMITS)
-]
+
+
+def some(every: int) -> list[str]:
+    """The first of every kind, and every so many of those that no limit has to stop."""
+    return [
+        name
+        for number, name in enumerate(ATTACKS)
+        if name in FIRST or ((corpus.ALL or number % every == 0) and name not in LIMITS)
+    ]
+
+
+CASES = [("bubblewrap", name) for name in ATTACKS] + [("process", name) for name in some(10)]
+IN_A_COURSE = [name for name in some(3) if name not in LIMITS]
 
 
 class Graded(NamedTuple):
@@ -77,10 +84,10 @@ def battles(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     selected = {(i.callspec.params.get("isolation"), i.callspec.params.get("name")) for i in items}
     fought = {}
     for isolation in ("bubblewrap", "process"):
-        names = [name for name in ATTACKS if (isolation, name) in selected]
-        fought[isolation] = battle(isolation, names, tmp_path_factory.mktemp(isolation))
-    names = [name for name in ATTACKS if ("course", name) in selected]
-    fought["course"] = battle_in_a_course(names, tmp_path_factory.mktemp("course"))
+        if names := [name for name in ATTACKS if (isolation, name) in selected]:
+            fought[isolation] = battle(isolation, names, tmp_path_factory.mktemp(isolation))
+    if names := [name for name in ATTACKS if ("course", name) in selected]:
+        fought["course"] = battle_in_a_course(names, tmp_path_factory.mktemp("course"))
     return fought
 
 
@@ -233,7 +240,7 @@ def test_an_attack_is_worth_its_honest_part(isolation: str, name: str, battles: 
 
 @pytest.mark.parametrize(
     ("isolation", "name"),
-    [("course", name) for name in ATTACKS if name not in LIMITS],
+    [("course", name) for name in IN_A_COURSE],
 )
 def test_an_attack_in_a_notebook_is_worth_no_more(
     isolation: str, name: str, battles: dict[str, Battle]
@@ -287,9 +294,9 @@ def own_numbers() -> set[str]:
 
 @pytest.mark.parametrize("kind", ["replay", "forge", "answer"])
 def test_a_forger_earns_no_more_than_is_admitted(kind: forger.Kind, tmp_path: Path, helper: Helper) -> None:
-    """Observations from home, played back; the best of them earns the number in the README, and no forger isn't flagged."""
+    """Observations from home, played back; the best of them earns the number in grading/README.md, and no forger isn't flagged."""
     report = suite.grade_in_jail(helper, forger.build(tmp_path / kind, kind), KEY)
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     admitted = int(re.search(r"<!-- forgeable -->(\d+)<!-- /forgeable -->", readme)[1])  # type: ignore[index]
     assert report.score == admitted if kind == "forge" else report.score < admitted
     assert report.flags

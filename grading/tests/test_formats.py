@@ -1,6 +1,10 @@
 """The report in every format: valid by its schema, its sums right, and what a student or an instructor reads."""
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,7 +25,7 @@ from grading.tests.reports import (
     written,
     xsd,
 )
-from tests.coach.report import Report
+from tests.coach.report import Report, exercise
 
 
 def sums_hold(of: dict[str, Any]) -> None:
@@ -36,7 +40,9 @@ def sums_hold(of: dict[str, Any]) -> None:
 
 
 def test_the_formats_and_their_order() -> None:
-    assert [*FORMATS] == ["text", "json", "junit", "gradescope", "classroom", "markdown", "github"]
+    assert [*FORMATS] == [
+        "text", "json", "junit", "gradescope", "classroom", "markdown", "github", "codequality"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("of", REPORTS)
@@ -105,6 +111,47 @@ def test_a_classroom_payload_is_small_enough_for_an_environment_variable() -> No
     assert len(payload(of)["tests"]) == 13 * 6
 
 
+@pytest.mark.parametrize("of", REPORTS)
+def test_code_quality_finds_what_fails_on_a_line(of: Report) -> None:
+    content = json.loads(written("codequality", of))
+    validator("codequality").validate(content)
+    fingerprints = [finding["fingerprint"] for finding in content]
+    assert len({*fingerprints}) == len(fingerprints)
+    assert not (of.done and content)
+
+
+def test_code_quality_names_the_students_lines() -> None:
+    of = report(
+        part("ex1", "passed"),
+        part("ex2", "failed", text="50 % off:\nno, really"),
+        part("ex3", "timeout", "blocked", cell=4),
+        part("ex4", "todo"),
+    )
+    found = json.loads(FORMATS["codequality"](of))
+    places = [
+        (finding["check_name"], finding["location"]["path"], finding["location"]["lines"]["begin"])
+        for finding in found
+    ]
+    assert places == [("ex2.lesson_1", "exercises/ex2.py", 11), ("ex3.lesson_1", "exercises/ex3.py", 1)]
+    assert [finding["description"] for finding in found] == [
+        "Exercise 2 · The model: lesson 1. 50 % off: no, really",
+        "Exercise 3 · Training: lesson 1. timeout 1 exercises/ex3.py, cell 4, line 11: line 1",
+    ]
+
+
+def test_code_quality_knows_a_finding_again_on_another_line() -> None:
+    """GitLab tells what a merge request has mended, and what it has broken, by the fingerprints alone."""
+    moved = MIXED.exercises[1].tests[1]
+    assert moved.location
+    elsewhere = msgspec.structs.replace(moved, location=msgspec.structs.replace(moved.location, line=99))
+    one, other = (
+        json.loads(FORMATS["codequality"](report(exercise("ex2", "The model", (test,)))))
+        for test in (moved, elsewhere)
+    )
+    assert one[0]["location"] != other[0]["location"]
+    assert one[0]["fingerprint"] == other[0]["fingerprint"]
+
+
 def test_schemas_are_strict() -> None:
     good = json.loads(FORMATS["json"](MIXED))
     first, second = good["exercises"][:2]
@@ -124,6 +171,7 @@ def test_schemas_are_strict() -> None:
     grades["tests"][0]["visibility"] = "hidden"
     assert not validator("gradescope").is_valid(grades)
     assert not validator("classroom").is_valid({**payload(MIXED), "status": "pass"})
+    assert not validator("codequality").is_valid([{"description": "no place"}])
     assert not xsd().validate(etree.fromstring("<testsuites/>"))
 
 
@@ -185,3 +233,28 @@ def test_nothing_of_the_students_is_lost_but_what_can_not_be_shown() -> None:
 
 def test_every_format_is_the_same_at_each_writing() -> None:
     assert all(write(MIXED) == write(MIXED) for write in FORMATS.values())
+
+
+def rendered(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "grading", "render", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_a_report_can_be_rendered_again(tmp_path: Path) -> None:
+    file, out = tmp_path / "report.json", tmp_path / "junit.xml"
+    file.write_text(FORMATS["json"](MIXED), encoding="utf-8")
+    done = rendered(file, "--format", "junit", "--out", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert out.read_text(encoding="utf-8") == FORMATS["junit"](MIXED)
+    assert rendered(file).stdout == FORMATS["text"](MIXED)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff\0", b'{"score": "100"}'])
+def test_what_is_no_report_is_not_rendered(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    if content is not None:
+        file.write_bytes(content)
+    done = rendered(file, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"Not written: .*report.json.*\n", done.stderr)
+    assert not (tmp_path / "out").exists()

@@ -43,7 +43,7 @@ def test_this_reads_commands_as_the_runner_does() -> None:
 
 @pytest.mark.parametrize("of", REPORTS)
 def test_no_format_holds_a_command_for_a_runner_that_prints_it(of: Report) -> None:
-    for name in ("text", "json", "junit", "gradescope", "classroom", "markdown"):
+    for name in ("text", "json", "junit", "gradescope", "classroom", "markdown", "codequality"):
         assert not [*commands(written(name, of))]
     for test in payload(of)["tests"]:  # as the reporter prints them
         assert not [*commands(f"❌ {test['name']}\nError: {test.get('message')}")]
@@ -137,7 +137,8 @@ def test_any_text_is_only_text(text: str) -> None:
     validator("gradescope").validate(json.loads(written("gradescope", of)))
     validator("classroom").validate(payload(of))
     xsd().assertValid(etree.fromstring(written("junit", of).encode()))
-    for name in ("text", "json", "junit", "gradescope", "markdown"):
+    validator("codequality").validate(json.loads(written("codequality", of)))
+    for name in ("text", "json", "junit", "gradescope", "markdown", "codequality"):
         assert not [*commands(written(name, of))]
     assert [name for name, _ in commands(written("github", of))] == ["error"] * 10 + ["notice"]
     innocent = tokens(written("markdown", with_text("ok", most=2)))

@@ -1,6 +1,6 @@
 """What a student sees, word for word: on every kind of bad input, and on a dozen mistakes.
 
-`make golden` writes the files in grading/tests/golden/ and the README's screens anew: read the difference before committing it."""
+`make golden` writes the files in grading/tests/golden/ and the screens on the pages anew: read the difference before committing it."""
 
 import os
 import re
@@ -12,13 +12,14 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from grading.formats import FORMATS
-from grading.tests import corpus, courses, suite
+from grading.tests import corpus, courses, suite, watching
 from grading.tests.corpus import Change
 from grading.warm import Helper
 from tests import limits
 
 GOLDEN = Path(__file__).parent / "golden"
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "exercises" / "README.md", ROOT / "grading" / "README.md"]  # show screens
 SHOWN = re.compile(r"(<!-- screen: (\w+) -->\n```text\n).*?(```)", flags=re.DOTALL)
 Damage = Callable[[Path], object]
 
@@ -232,10 +233,12 @@ def write_all() -> None:
         with Helper("bubblewrap") as helper:
             (GOLDEN / "graded.txt").write_text(graded(Path(root), helper), encoding="utf-8")
         (GOLDEN / "imported.txt").write_text(imported(Path(root)), encoding="utf-8")
-    text = README.read_text(encoding="utf-8")
-    README.write_text(
-        SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text), encoding="utf-8"
-    )
+        for name, text in watching.session(Path(root, "watch")):
+            (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = SHOWN.sub(lambda block: block[1] + screen_text(block[2]) + block[3], text)
+        page.write_text(new, encoding="utf-8")
 
 
 def screen_text(name: str) -> str:

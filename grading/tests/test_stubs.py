@@ -12,10 +12,12 @@ import jupytext  # type: ignore[import-untyped]
 import pytest
 
 from grading import stubs
+from grading.course.source import released_files
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.py"))
 EXERCISES = {path.name: path for path in (ROOT / "exercises").glob("*.py")}
+COPIES = {path.name: path for path in (ROOT / "tests" / "stubs").glob("*.py")}  # for `make reset`
 CURRICULUM: list[dict[str, Any]] = tomllib.loads((ROOT / "tests/curriculum.toml").read_text("utf-8"))[
     "exercise"
 ]
@@ -46,13 +48,14 @@ def solution_lines(source: str) -> list[str]:
 
 
 def test_there_is_a_stub_for_each_solution() -> None:
-    assert sorted(EXERCISES) == [path.name for path in SOLUTIONS]
+    assert sorted(EXERCISES) == sorted(COPIES) == [path.name for path in SOLUTIONS]
     assert len(SOLUTIONS) == 5
 
 
 @each_solution
 def test_stubs_are_in_step(solution: Path) -> None:
-    assert text(EXERCISES[solution.name]) == stubs.stub(text(solution)), "run: make stubs"
+    for stub in (EXERCISES[solution.name], COPIES[solution.name]):
+        assert stub.read_bytes() == stubs.stub(text(solution)).encode(), "run: make stubs"
 
 
 @each_solution
@@ -89,6 +92,12 @@ def test_no_line_of_a_solution_shows_in_its_stub(solution: Path) -> None:
     assert shown == []
 
 
+def test_no_stub_is_handed_out_beside_a_notebook() -> None:
+    released = {path.relative_to(ROOT).as_posix() for path in released_files()}
+    assert {"tests/curriculum.toml", "tests/coach/notebook.py", "tests/test_ex1_dataset.py"} <= released
+    assert not [name for name in released if "/stubs/" in name or "__pycache__" in name]
+
+
 def test_a_region_outside_of_solutions_stays() -> None:
     source = "# %%\nx = 1\n\n# %%\ny = 2\n### BEGIN SOLUTION\nz = 3\n### END SOLUTION\n"
     assert stubs.stub(source) == "# %%\nx = 1\n\n# %%\ny = 2\n# YOUR CODE HERE\nraise NotImplementedError()\n"
@@ -100,7 +109,7 @@ def test_a_region_outside_of_solutions_stays() -> None:
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stubs, their sources and the command, outside of any repository."""
-    for folder in ("exercises", "solutions"):
+    for folder in ("exercises", "solutions", "tests/stubs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "grading").mkdir()
     for name in ("__init__.py", "stubs.py"):
@@ -112,8 +121,8 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def contents(copy: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (copy / "exercises").iterdir() if path.is_file()}
+def contents(copy: Path, folder: str = "exercises") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (copy / folder).iterdir() if path.is_file()}
 
 
 def git(folder: Path, *words: str) -> None:
@@ -143,6 +152,20 @@ def test_an_edited_stub_is_never_overwritten(
     assert error.startswith("exercises/ex3_training.py: edited") and error.count("\n") == 1
 
 
+def test_the_copies_for_reset_are_always_written(copy: Path) -> None:
+    """Nobody works in tests/stubs, and an edited exercise is no reason to leave them as they are."""
+    before = contents(copy, "tests/stubs")
+    for file in (copy / "tests/stubs/ex2_model.py", copy / "exercises/ex3_training.py"):
+        file.write_bytes(b"# mine\n")
+    (copy / "tests/stubs/ex1_dataset.py").unlink()
+    assert stubs.main([]) == 2
+    assert contents(copy, "tests/stubs") == before
+    shutil.rmtree(copy / "tests")
+    (copy / "exercises/ex3_training.py").unlink()
+    assert stubs.main([]) == 0
+    assert contents(copy, "tests/stubs") == before
+
+
 def test_a_committed_stub_follows_its_solution(copy: Path) -> None:
     git(copy, "init")
     git(copy, "add", "exercises")
@@ -160,9 +183,11 @@ def test_check_names_what_drifted(copy: Path, capsys: pytest.CaptureFixture[str]
     assert stubs.main(["--check"]) == 0
     (copy / "exercises/ex4_predictions.py").write_text("# mine\n")
     (copy / "exercises/ex5_persistence.py").unlink()
+    (copy / "tests/stubs/ex1_dataset.py").unlink()
     before = contents(copy)
     assert stubs.main(["--check"]) == 1
-    assert "exercises/ex4_predictions.py, exercises/ex5_persistence.py" in capsys.readouterr().out
+    drifted = "exercises/ex4_predictions.py, exercises/ex5_persistence.py, tests/stubs/ex1_dataset.py"
+    assert drifted in capsys.readouterr().out
     assert contents(copy) == before
 
 

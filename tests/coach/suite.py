@@ -3,8 +3,7 @@
 The tests only ever see outcomes, which come from a `Source`; where the student's code ran is not their business.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.coach import words
+from tests.coach.headless import load_matplotlib
 from tests.coach.report import Location, Status, TestResult
 from tests.harness.given import PRACTICE, Given
 from tests.harness.observations import Outcome, Raised
@@ -37,7 +37,7 @@ class Practice:
         self._student: tuple[str, Any] = "", None
 
     def observe(self, experiment: str) -> Outcome:
-        os.environ.setdefault("MPLBACKEND", "agg")  # no window may open; before matplotlib is imported
+        load_matplotlib()
         from tests.harness.observe import observe
         from tests.harness.student import Folder
 
@@ -45,6 +45,14 @@ class Practice:
         if self._student[0] != topic:  # no exercise feels what another left in a module
             self._student = topic, Folder(self.tree)
         return observe(experiment, self._student[1], self.given)
+
+
+class Told(msgspec.Struct):
+    """What a run has to say besides its results."""
+
+    lessons: dict[str, str]  # test id -> its docstring
+    about: dict[str, str]  # test id -> the student's function that it is about
+    printed: dict[str, str]  # exercise id -> what the student's code printed in its experiments first
 
 
 class Suite:
@@ -59,7 +67,7 @@ class Suite:
         self.outcomes: dict[str, Outcome] = {}  # by fixture
         self.gates: dict[str, str] = {}  # fixture -> nodeid of the first test that uses it
         self.results: dict[str, TestResult] = {}  # by nodeid, in the order of the curriculum
-        self.told: dict[
+        self.raised: dict[
             tuple[str, Raised | None], str
         ] = {}  # (file, exception) -> nodeid of the test that told it
         self.lessons: dict[str, str] = {}  # test id -> its docstring
@@ -85,10 +93,13 @@ class Suite:
             self.outcomes[fixture] = self.source.observe(EXPERIMENTS[fixture])
         return self.outcomes[fixture]
 
-    def printed(self, exercise: str) -> Iterator[str]:
-        """What the student's code printed in the experiments of an exercise."""
-        of_tests = {self.gates[name]: outcome for name, outcome in self.outcomes.items()}
-        return (o.output for gate, o in of_tests.items() if self.results[gate].id.startswith(f"{exercise}."))
+    def told(self) -> Told:
+        printed: dict[str, str] = {}
+        for fixture, outcome in self.outcomes.items():
+            exercise = self.results[self.gates[fixture]].id.partition(".")[0]
+            if outcome.output.strip():
+                printed.setdefault(exercise, outcome.output)
+        return Told(self.lessons, self.about, printed)
 
     def closed_gate(self, item: pytest.Item) -> TestResult | None:
         """The test that has to pass before this one can be judged, if it ran and did not."""
@@ -100,7 +111,7 @@ class Suite:
 
     def told_before(self, item: pytest.Item, outcome: Outcome) -> TestResult | None:
         """The earlier test of the same exercise that already told of this very exception."""
-        first = self.told.setdefault((item.path.stem, outcome.raised), item.nodeid)
+        first = self.raised.setdefault((item.path.stem, outcome.raised), item.nodeid)
         return self.results[first] if first != item.nodeid else None
 
     def earlier_are_done(self, item: pytest.Item) -> bool:

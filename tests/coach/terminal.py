@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tests.coach.commands import command
 from tests.coach.report import ExerciseResult, Report, TestResult
-from tests.coach.suite import Suite
+from tests.coach.suite import Told
 
 STATUS = {
     "done": ("✓", "green", "done"),
@@ -16,6 +17,7 @@ STATUS = {
 }
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "error": ("✗", "red"), "timeout": ("✗", "red")}
 OUTPUT_LINES = 4
+WIDE = 72  # columns, that the overview needs with a status in words
 
 
 class Screen:
@@ -50,20 +52,20 @@ ASCII = {
 }
 
 
-def show(report: Report, suite: Suite, only: bool, screen: Screen) -> None:
+def show(report: Report, told: Told, only: bool, screen: Screen) -> None:
     """The whole picture; with `only`, a single exercise with all its failures and no total."""
     screen.line()
     if not only:
-        _overview(report, screen)
+        overview(report, screen)
     unfinished = next((e for e in report.exercises if e.status != "done"), None)
     if unfinished:
-        _detail(unfinished, suite, every=only, screen=screen)
+        detail(unfinished, told, every=only, screen=screen)
     elif only:
-        screen.line(f"✓ {heading(report.exercises[0])}: done, {report.score} points", "green")
+        praise(report.exercises[0], screen)
     if unfinished or only:
         screen.line()
     screen.console.print(
-        screen.text(next_action(report, suite, only), "bold"), soft_wrap=True
+        screen.text(next_action(report, told, only), "bold"), soft_wrap=True
     )  # one line, always
 
 
@@ -72,10 +74,11 @@ def heading(exercise: ExerciseResult) -> str:
     return f"Exercise {number} · {exercise.title}" if number.isdigit() else exercise.title
 
 
-def _overview(report: Report, screen: Screen) -> None:
+def overview(report: Report, screen: Screen) -> None:
     table = Table.grid(padding=(0, 2))
-    for justify in ("left", "left", "left", "right"):
-        table.add_column(justify=justify)
+    wide = screen.console.width >= WIDE
+    for justify in ("left", "left", "left", "right") if wide else ("left", "right"):
+        table.add_column(justify=justify, no_wrap=True)
     for exercise in report.exercises:
         mark, style, words = STATUS[exercise.status]
         if exercise.status == "todo" and any(test.status == "passed" for test in exercise.tests):
@@ -83,42 +86,47 @@ def _overview(report: Report, screen: Screen) -> None:
         elif exercise.status == "todo" and exercise.id == "workflow":
             words = "waits for the others"
         points = f"{exercise.score} / {exercise.max_score}"
-        cells = (f"{mark} {heading(exercise)}", words, "", points)
+        title = f"{mark} {heading(exercise)}"
+        cells = (title, words, "", points) if wide else (title, points)
         table.add_row(*(screen.text(cell, style) for cell in cells))
-    table.add_row("", "", "", Text(f"{report.score} / {report.max_score}", style="bold"))
+    table.add_row(*[""] * (3 if wide else 1), Text(f"{report.score} / {report.max_score}", style="bold"))
     screen.console.print(table)
     screen.line()
 
 
-def _detail(exercise: ExerciseResult, suite: Suite, every: bool, screen: Screen) -> None:
+def praise(exercise: ExerciseResult, screen: Screen) -> None:
+    screen.line(f"✓ {heading(exercise)}: done, {exercise.score} points", "green")
+
+
+def detail(exercise: ExerciseResult, told: Told, every: bool, screen: Screen) -> None:
     """The first lesson that isn't passed, or every one."""
     passed = sum(test.status == "passed" for test in exercise.tests)
     screen.line(f"{heading(exercise)}: {passed} of {len(exercise.tests)} lessons passed", "bold")
     open_ones = [test for test in exercise.tests if test.status != "passed"]
     failing = [test for test in open_ones if test.status in ("failed", "error", "timeout")]
-    told = failing or open_ones[:1]
+    shown = failing or open_ones[:1]
     if every:
         for test in exercise.tests:
-            _lesson(test, suite, test in failing or test in told[:1], screen)
-        _output(exercise, suite, screen)
+            _lesson(test, told, test in failing or test in shown[:1], screen)
+        _output(exercise, told, screen)
         return
-    _lesson(told[0], suite, True, screen)
-    _output(exercise, suite, screen)
+    _lesson(shown[0], told, True, screen)
+    _output(exercise, told, screen)
     rest = {"more fail": len(failing) - 1, "wait": len(open_ones) - max(len(failing), 1)}
     words = " and ".join(f"{n} {verb}{'s' if n == 1 else ''}" for verb, n in rest.items() if n > 0)
     if words:
         screen.line(
-            f"{words}: make test EX={exercise.id.removeprefix('ex')} shows this exercise alone", "dim", 2
+            f"{words}: {command('test', exercise.id.removeprefix('ex'))} shows this exercise alone", "dim", 2
         )
 
 
-def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
+def _lesson(test: TestResult, told: Told, whole: bool, screen: Screen) -> None:
     mark, style = MARKS.get(test.status, ("○", "dim"))
     waits = " (waits)" if test.status == "blocked" else ""
     screen.line(f"{mark} {test.title}{waits}", style, 2)
-    if not told:
+    if not whole:
         return
-    screen.line(suite.lessons.get(test.id, ""), "italic", 4)
+    screen.line(told.lessons.get(test.id, ""), "italic", 4)
     if test.status != "todo":
         screen.line(test.message or "", "", 4)
         if test.location and test.location.source:
@@ -126,8 +134,8 @@ def _lesson(test: TestResult, suite: Suite, told: bool, screen: Screen) -> None:
             screen.line(place, "cyan", 4, wrap=False)
 
 
-def _output(exercise: ExerciseResult, suite: Suite, screen: Screen) -> None:
-    printed = next((text for text in suite.printed(exercise.id) if text.strip()), "")
+def _output(exercise: ExerciseResult, told: Told, screen: Screen) -> None:
+    printed = told.printed.get(exercise.id)
     if printed:
         lines = printed.strip().splitlines()
         screen.line("your code printed:", "dim", 2)
@@ -144,19 +152,27 @@ def urgent(exercise: ExerciseResult) -> TestResult | None:
     return next(failing, tests[0] if tests else None)
 
 
-def next_action(report: Report, suite: Suite, only: bool) -> str:
+def next_action(report: Report, told: Told, only: bool) -> str:
     """One line: what to do now, and in which file."""
-    for exercise in report.exercises:
-        number = exercise.id.removeprefix("ex")
-        test = urgent(exercise)
-        if test is None:
-            continue
-        function = suite.about.get(test.id)
-        verb = "write" if test.status == "todo" else "mend"
-        what = [f"`{function}`"] if function else []
-        where = [f"{test.location.file}:{test.location.line}"] if test.location else []
-        hint = f" (a hint: make hint EX={number})" if function or exercise.id == "workflow" else ""
-        return f"Next: {verb} {', '.join(what + where) or exercise.title}{hint}"
+    unfinished = next((e for e in report.exercises if e.status != "done"), None)
+    if unfinished:
+        return next_step(unfinished, told, command("hint", unfinished.id.removeprefix("ex")))
     if only:
-        return f"{heading(report.exercises[0])} is done. Next: make test"
+        return f"{heading(report.exercises[0])} is done. Next: {command('test')}"
+    return finished(report)
+
+
+def finished(report: Report) -> str:
     return f"All {report.max_score} points: your workflow is complete, on every device."
+
+
+def next_step(exercise: ExerciseResult, told: Told, hint: str) -> str:
+    """The same for an exercise that isn't done. hint: what to type for one."""
+    test = urgent(exercise)
+    assert test
+    function = told.about.get(test.id)
+    verb = "write" if test.status == "todo" else "mend"
+    what = [f"`{function}`"] if function else []
+    where = [f"{test.location.file}:{test.location.line}"] if test.location else []
+    more = f" (a hint: {hint})" if function or exercise.id == "workflow" else ""
+    return f"Next: {verb} {', '.join(what + where) or exercise.title}{more}"

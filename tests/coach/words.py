@@ -2,6 +2,7 @@
 
 import re
 
+from tests.coach.commands import command
 from tests.coach.report import Location, Status
 from tests.harness.observations import Outcome, Place, Raised
 from tests.limits import CPU_SECONDS
@@ -188,7 +189,9 @@ def meaning(raised: Raised) -> str:
 def _unreadable(raised: Raised) -> list[str]:
     file = raised.place.file if raised.place else "the file"
     if raised.type == "NoFile":
-        return [f"{raised.message}.", f"`git restore {file}` puts the stub back."]
+        stub = re.match(r"exercises/ex(\d+)_", file)  # no other folder has stubs to be put back
+        back = f"`{command('reset', stub[1])}` puts the stub back." if stub else ""
+        return [line for line in (f"{raised.message}.", back) if line]
     if raised.type == "NotUtf8":
         return [f"{raised.message}.", meaning(raised)]
     if raised.place and raised.place.cell:

@@ -1,25 +1,27 @@
 """Run one experiment on a student's code, and say what came of it, whatever the code does."""
 
 import bdb
+from importlib import import_module
 
 import msgspec
 
 from tests import limits
-from tests.harness import accelerator, dataset, model, persistence, predictions, training, workflow
+from tests.harness import accelerator
 from tests.harness.clean import clean_globals, quiet, tidy
 from tests.harness.given import Given
 from tests.harness.observations import Outcome, Raised
-from tests.harness.student import Student, Unavailable
+from tests.harness.student import FUNCTIONS, Student, Unavailable
 
 accelerator.install()
 
-MODULES = (dataset, model, training, predictions, persistence, workflow)
+TOPICS = (*(module.partition("_")[2] for module in FUNCTIONS), "workflow")
+MODULES = {topic: import_module(f"tests.harness.{topic}") for topic in TOPICS}
 
 
 def observe(name: str, student: Student, given: Given) -> Outcome:
     """Run the experiment "module.function" and encode what it observed. Never raises but for Ctrl-C."""
-    module, _, function = name.partition(".")
-    experiment = next(getattr(m, function) for m in MODULES if m.__name__ == f"tests.harness.{module}")
+    topic, _, function = name.partition(".")
+    experiment = getattr(MODULES[topic], function)
     student.asked.clear()
     status, observation, raised = "ok", b"", None
     with clean_globals(given.seed), quiet() as (printed, warned):

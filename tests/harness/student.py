@@ -7,6 +7,7 @@ import difflib
 import inspect
 import linecache
 import sys
+import tomllib
 from collections.abc import Mapping
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -19,18 +20,11 @@ from tests import limits
 from tests.harness.clean import clean_globals, tidy
 from tests.harness.observations import Place, Raised
 
-FUNCTIONS = {
-    "ex1_dataset": ("pick_device", "create_dataset", "split_dataset", "plot_data"),
-    "ex2_model": ("LinearRegressionModel",),
-    "ex3_training": ("create_loss", "create_optimizer", "train", "plot_loss_curves"),
-    "ex4_predictions": ("predict", "plot_predictions"),
-    "ex5_persistence": (
-        "save_model",
-        "load_model",
-        "predictions_match",
-        "save_checkpoint",
-        "resume_checkpoint",
-    ),
+CURRICULUM = Path(__file__).parents[1] / "curriculum.toml"
+FUNCTIONS: dict[str, tuple[str, ...]] = {  # of each module: those that have hints
+    exercise["file"].removesuffix(".py"): tuple(exercise["hints"])
+    for exercise in tomllib.loads(CURRICULUM.read_text(encoding="utf-8"))["exercise"]
+    if "file" in exercise
 }
 MODULE_OF = {function: module for module, functions in FUNCTIONS.items() for function in functions}
 

@@ -4,6 +4,7 @@ Each is a small change of the reference solution: `edits` replace a piece of a m
 appended to it, so that a definition there takes the place of the one above. `source` is a module from scratch.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 T = TypeVar("T")
+ALL = bool(os.environ.get("ALL"))  # `make check ALL=1`: every entry in every way, where otherwise a part of them is
 HERE = Path(__file__).parent
 SOLUTIONS = HERE.parents[2] / "solutions"
 MODULES = tuple(sorted(file.stem for file in SOLUTIONS.glob("ex*.py")))

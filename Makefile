@@ -45,7 +45,7 @@ reset: .venv/student
 	  { echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 2; }
 	@echo "Making .venv and installing PyTorch and the test tools into it: once, a few minutes." >&2
 	@$(PYTHON) -m venv .venv
-	@$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) torch)
+	@$(if $(TORCH_INDEX),$(PIP) --no-deps --index-url $(TORCH_INDEX) torch)
 	@$(PIP) $$($(DEPENDENCIES))
 	@touch $@
 

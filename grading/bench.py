@@ -1,11 +1,15 @@
-"""`make bench`: what the suite costs, as ratios within one run, written into the README.
+"""`make bench`: what the suite costs, as ratios within one run, written into grading/README.md.
 
-Times are CPU seconds of whole processes, in turn A B A B …; the median counts.
+Times are CPU seconds of whole processes, in turn A B A B …; the median counts. For what somebody waits for they are
+seconds of the clock on the wall.
 """
 
+import functools
+import io
 import os
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,10 +19,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from rich.console import Console
+
 from grading.course.source import ASSIGNMENT
 from grading.grade import grade
 from grading.submissions import Submission, read
 from grading.warm import Helper
+from tests.coach.state import replace
 from tests.coach.suite import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +51,54 @@ def suite_against_bare_script() -> tuple[float, float]:
     bare = ("-m", "grading.bare")
     pairs = [(cpu_seconds(*test), cpu_seconds(*bare)) for _ in range(RUNS + 1)][1:]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+SAVES = 50
+
+
+def watched() -> tuple[float, float, float]:
+    """Wall seconds from a save to its verdict, drawn, in `make watch`: the median and the 95th percentile; and those of
+    a cold `make test`. The five modules are saved in turn, now a stub and now the solution."""
+    from tests.coach.saves import listen
+    from tests.coach.watch import Watch
+
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder, "exercises")
+        shutil.copytree(ROOT / "solutions", tree, ignore=shutil.ignore_patterns("__pycache__"))
+        watch = Watch(tree, None)
+        screen = Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
+        listen(tree, lambda: watch.events.put(None))
+
+        def verdict() -> None:
+            while watch.run is None:
+                watch.turn()
+            while watch.run:
+                watch.turn()
+            screen.print(watch.view)
+
+        def saved(number: int) -> None:
+            source = ROOT / ("exercises", "solutions")[number // len(modules) % 2]
+            module = modules[number % len(modules)]
+            (tree / module).write_bytes((source / module).read_bytes())
+            verdict()
+
+        verdict()
+        modules = sorted(file.name for file in tree.glob("ex*.py"))
+        seconds = []
+        for number in range(SAVES):
+            time.sleep(0.3)  # nobody saves faster
+            seconds.append(wall_seconds(functools.partial(saved, number)))
+        watch.stop()
+    cold = [
+        wall_seconds(lambda: cpu_seconds("-m", "tests.coach", "test", "--tree", "solutions")) for _ in "abc"
+    ]
+    return statistics.median(seconds), sorted(seconds)[int(SAVES * 0.95)], statistics.median(cold)
+
+
+def wall_seconds(command: Callable[[], object]) -> float:
+    before = time.monotonic()
+    command()
+    return time.monotonic() - before
 
 
 def experiments_warm() -> tuple[float, float, int]:
@@ -112,11 +167,6 @@ def course() -> tuple[float, float, float]:
     """
     from grading.tests import courses
 
-    def seconds(command: Callable[[], object]) -> float:
-        before = time.monotonic()
-        command()
-        return time.monotonic() - before
-
     with tempfile.TemporaryDirectory() as folder:
         graded = courses.create(Path(folder, "graded"))
         notebook = courses.notebook_of(graded, courses.modules())
@@ -126,13 +176,13 @@ def course() -> tuple[float, float, float]:
             courses.submit(graded, f"student-{number}", notebook)
         for number in range(8):
             courses.submit(plain, f"{'some' if number < 2 else 'more'}-{number}", notebook)
-        few = seconds(lambda: courses.nbgrader(plain.root, "autograde", ASSIGNMENT, "--student=some*"))
-        more = seconds(lambda: courses.nbgrader(plain.root, "autograde", ASSIGNMENT, "--student=more*"))
+        few = wall_seconds(lambda: courses.nbgrader(plain.root, "autograde", ASSIGNMENT, "--student=some*"))
+        more = wall_seconds(lambda: courses.nbgrader(plain.root, "autograde", ASSIGNMENT, "--student=more*"))
         assert {points["ex3"] for points in courses.points(plain).values()} == {25.0}, (
             "plain nbgrader ran them"
         )
-        command = seconds(lambda: courses.nbgrader(graded.root, "autograde", ASSIGNMENT))
-        ours = seconds(lambda: courses.kit("course", "autograde", graded.root, "--jobs", 2, "--force"))
+        command = wall_seconds(lambda: courses.nbgrader(graded.root, "autograde", ASSIGNMENT))
+        ours = wall_seconds(lambda: courses.kit("course", "autograde", graded.root, "--jobs", 2, "--force"))
     return (more - few) / 4, command / COURSE, ours / COURSE
 
 
@@ -163,17 +213,17 @@ def private_megabytes() -> float:
 
 
 def write(line: str) -> None:
-    """Put the figures into the README, between their markers."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Put the figures into the page, between their markers."""
+    page = ROOT / "grading" / "README.md"
+    text = page.read_text(encoding="utf-8")
     block = f"<!-- bench -->\n{line}\n<!-- /bench -->"
     new = re.sub(r"<!-- bench -->.*?<!-- /bench -->", lambda _: block, text, flags=re.DOTALL)
-    readme.with_name("README.md.new").write_text(new, encoding="utf-8")
-    readme.with_name("README.md.new").replace(readme)
+    replace(page, new.encode())
 
 
 def main() -> None:
     suite, bare = suite_against_bare_script()
+    saved, slowest, test = watched()
     graded, cold = jailed()
     every, alone, number = experiments_warm()
     private = private_megabytes()
@@ -183,6 +233,8 @@ def main() -> None:
         f"({suite:.1f} against {bare:.1f} CPU-seconds, nearly all of it the import of PyTorch and matplotlib). The {number}\n"
         f"experiments together take {every:.2f} CPU-seconds in a warm process, of which the one run of 300 epochs takes\n"
         f"{alone:.2f} when nobody watches it.\n\n"
+        f"From a save to the verdict of `make watch`: {saved:.2f} s in the median of {SAVES} saves, {slowest:.2f} s in the 95th percentile. A cold\n"
+        f"`make test` takes {test:.1f} s, {test / saved:.0f} × longer.\n\n"
         f"Grading a solved submission in its jail, on secret numbers, with a warm helper, costs {graded / every:.1f} × those bare\n"
         f"experiments ({graded:.2f} CPU-seconds in all processes together), and is {cold / graded:.0f} × cheaper than a cold `pytest` over it\n"
         f"({cold:.1f}). The largest exercise takes {private:.0f} MB of memory for itself.\n\n"

@@ -19,7 +19,7 @@ from grading.jail import ROOT
 TOP = "pytorch-workflow"  # the one folder in the students' zip
 TIME = (2000, 1, 1, 0, 0, 0)  # older than any virtual environment that `make` compares it with
 README = "exercises/README.md"  # the students' page: in their copy it stands at the top
-SHARED = ("Makefile", "pyproject.toml", "constraints.txt", ".gitignore")
+SHARED = ("Makefile", "pyproject.toml", "constraints.txt", ".gitignore", ".devcontainer/devcontainer.json")
 CI = {  # template -> where the service looks for it
     "github": ("grading/ci/github/grade.yml", ".github/workflows/grade.yml"),
     "gitlab": ("grading/ci/gitlab/gitlab-ci.yml", ".gitlab-ci.yml"),
@@ -70,10 +70,9 @@ def for_students(ci: str = "", kit: str = "") -> Files:
 
 
 def _tests() -> list[Path]:
-    """The files of the tests: no page for those who change the kit, and nothing that an editor left."""
     from grading.course.source import released_files  # takes a second: it imports jupytext
 
-    return [file for file in released_files() if file.suffix in (".py", ".toml")]
+    return released_files()
 
 
 def _named(kit: str) -> tuple[str, str]:
@@ -128,11 +127,12 @@ def for_gradescope(key: bytes | None = None) -> Files:
 
 
 def _graders() -> Iterator[Path]:
-    """What grading runs: without the kit's own tests and the files for CI services."""
+    """What grading runs, and what installs that: without the kit's own tests and the files for other services."""
     for file in sorted((ROOT / "grading").rglob("*")):
         folders = file.relative_to(ROOT / "grading").parts[:-1]
         if file.is_file() and not {"__pycache__", "tests", "ci"} & set(folders):
             yield file
+    yield ROOT / "grading" / "ci" / "install.sh"
 
 
 def write(file: Path, files: Files, private: bool = False) -> str:

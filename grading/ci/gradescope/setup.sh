@@ -16,13 +16,4 @@ else
   apt-get install -y -qq --no-install-recommends python3.11 python3.11-venv
 fi
 "$python" -m venv "$source/.venv"
-python=$source/.venv/bin/python
-
-read -ra needed < <("$python" -c '
-import sys, tomllib
-print(*tomllib.load(open(sys.argv[1], "rb"))["project"]["dependencies"], "typer")' "$kit/pyproject.toml")
-pip=("$python" -m pip install --quiet --disable-pip-version-check --root-user-action ignore)
-# PyTorch for the CPU is a tenth of the one for GPUs, and has an index of its own, which lacks the other packages.
-"${pip[@]}" --constraint "$kit/constraints.txt" --no-deps \
-  --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}" torch
-"${pip[@]}" --constraint "$kit/constraints.txt" "${needed[@]}"
+PYTHON=$source/.venv/bin/python "$kit/grading/ci/install.sh"

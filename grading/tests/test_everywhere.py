@@ -98,7 +98,7 @@ def test_a_copy_that_can_t_be_written_by_a_user_without_a_name(kit: Path) -> Non
     (kit / "exercises" / "ex3_training.py").write_bytes(b"# mine\n")
     inside = "/tmp/Meine Übungen"
     jail = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
-    jail += ["--ro-bind", str(kit), inside, "--chdir", inside]
+    jail += ["--ro-bind", sys.prefix, sys.prefix, "--ro-bind", str(kit), inside, "--chdir", inside]
     jail += ["--unshare-user", "--uid", "12345", "--gid", "12345", sys.executable, "-m", "tests.coach"]
     status, said, errors = run([*jail, "test", "--ex", "2"], kit)
     assert (status, said.splitlines()[-1], errors) == (1, NEXT, "")

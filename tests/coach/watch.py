@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import os
 import queue
 import signal
 import sys
@@ -178,6 +179,8 @@ class Watch:
 
 def watch(tree: Path, first: str | None) -> int:
     """Until the student quits. Exit status 0: all is done."""
+    for fixed in ("COLUMNS", "LINES"):  # exported by some shells, and not true any more after a resize
+        os.environ.pop(fixed, None)
     console = Console(highlight=False)
     watched = Watch(tree, first)
     listen(tree, lambda: watched.events.put(None))

@@ -1,10 +1,10 @@
-# make test           where you stand, and what to do next          EX=3  TREE=solutions  JSON=report.json
+# make test           where you stand, and what to do next          EX=3  TREE=folder  JSON=report.json
 # make watch          the same, at every save                       EX=3
 # make hint EX=2      the next hint
 # make plots          what your code draws, into plots/
 # make reset EX=2     the stub again; your file is kept beside it
 #
-# Without make: python -m tests.coach test|watch|hint|plots|reset. For instructors, CI and developers: grading/targets.mk.
+# Without make: python -m tests.coach test|watch|hint|plots|reset. In the whole kit: more in grading/targets.mk.
 
 PYTHON ?= python3
 TORCH_INDEX ?=

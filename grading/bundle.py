@@ -63,7 +63,8 @@ def for_students(ci: str = "", kit: str = "") -> Files:
     files |= {str(file.relative_to(ROOT)): file.read_bytes() for file in _tests()}
     if ci:
         template, name = CI[ci]
-        repository, commit = _named(kit) if kit else kit_of(ROOT, ci)
+        files["README.md"] += b"\n" + (ROOT / "grading" / "ci" / ci / "students.md").read_bytes()
+        repository, commit = _named(kit, ci) if kit else kit_of(ROOT, ci)
         text = (ROOT / template).read_text(encoding="utf-8")
         files[name] = text.replace("KIT_REPOSITORY", repository).replace("KIT_COMMIT", commit).encode()
     return {f"{TOP}/{name}": content for name, content in files.items()}
@@ -75,9 +76,9 @@ def _tests() -> list[Path]:
     return released_files()
 
 
-def _named(kit: str) -> tuple[str, str]:
-    """The repository and the commit of --kit."""
-    if named := KIT.fullmatch(kit):
+def _named(kit: str, ci: str) -> tuple[str, str]:
+    """The repository and the commit of --kit. Only GitLab has groups in groups."""
+    if (named := KIT.fullmatch(kit)) and (ci == "gitlab" or named[1].count("/") == 1):
         return named[1], named[2]
     raise NotWritten(
         f"KIT={kit}: not OWNER/REPOSITORY@COMMIT, with all 40 digits that `git rev-parse HEAD` prints."
@@ -86,13 +87,18 @@ def _named(kit: str) -> tuple[str, str]:
 
 def kit_of(checkout: Path, ci: str) -> tuple[str, str]:
     """The repository and the commit that CI fetches, to grade as this checkout does. Raises NotWritten."""
-    name_it = f"or name the kit: make bundle WITH_CI={ci} KIT=owner/repository@commit"
+    name_it = f"or name the kit: make bundle WITH_CI={ci} KIT=owner/repository@$(git rev-parse HEAD)"
     commit = _git(checkout, "rev-parse", "HEAD")
-    origin = ORIGIN.fullmatch(_git(checkout, "remote", "get-url", "origin"))
+    remote = _git(checkout, "remote", "get-url", "origin")
     if (
-        not commit or not origin or _git(checkout, "rev-parse", "--show-prefix")
+        not commit or not remote or _git(checkout, "rev-parse", "--show-prefix")
     ):  # a folder of it can't be fetched
         raise NotWritten(f"git does not say where CI finds this kit. Give it a remote `origin`, {name_it}")
+    origin = ORIGIN.fullmatch(remote)
+    if not origin:
+        raise NotWritten(
+            f"This kit's origin is {remote!r}: CI can't fetch from there. Push it to {ci}, {name_it}"
+        )
     if any(other in origin[1] for other in CI if other != ci):
         raise NotWritten(
             f"This kit's origin is {origin[1]}: CI fetches from its own server. Push it there, {name_it}"
@@ -101,8 +107,11 @@ def kit_of(checkout: Path, ci: str) -> tuple[str, str]:
         raise NotWritten(
             f"grading or tests have changes that CI can't fetch. Commit and push them, {name_it}"
         )
-    if not _git(checkout, "branch", "--remotes", "--contains", commit):
-        raise NotWritten(f"Commit {commit[:10]} is not pushed, so CI can't fetch it. Push it, {name_it}")
+    pushed = _git(checkout, "branch", "--remotes", "--contains", commit, "--format=%(refname:lstrip=2)")
+    if not any(branch.startswith("origin/") for branch in pushed.splitlines()):
+        raise NotWritten(
+            f"Commit {commit[:10]} is not pushed to origin, so CI can't fetch it. Push it, {name_it}"
+        )
     return origin[2], commit
 
 

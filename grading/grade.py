@@ -7,8 +7,10 @@ student is shown from a run on the exercise's own numbers. The two runs share no
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from msgspec.structs import replace
+
 from grading.flags import flags
-from grading.submissions import Submission, digest
+from grading.submissions import MODULES, Submission, digest
 from grading.variants import derive
 from grading.warm import Client, Experiments, experiments
 from tests.coach.pictures import PICTURES, png
@@ -67,7 +69,7 @@ def _report(
     submission: Submission, deciding: Suite, shown: Suite, helper: Client, secret: bool, started: float
 ) -> Report:
     pairs = [(result, shown.results[nodeid]) for nodeid, result in deciding.results.items()]
-    results = [told(points, words, shown) for points, words in pairs]
+    results = [_placed(told(points, words, shown), submission) for points, words in pairs]
     return report(
         results,
         submission=submission.name,
@@ -76,8 +78,32 @@ def _report(
         isolation=helper.isolation,
         variant="secret" if secret else "practice",
         notes=(*submission.notes, *(() if secret else (NO_KEY,))),
-        flags=(*flags(submission.modules, submission.cells), *_differences(pairs, shown)),
+        flags=tuple(
+            replace(flag, file=_place(flag.file, submission))
+            for flag in (*flags(submission.modules, submission.cells), *_differences(pairs, shown))
+        ),
     )
+
+
+def _placed(result: TestResult, submission: Submission) -> TestResult:
+    """The result with the paths that the student's files have in what was handed in."""
+    if submission.folder is None or result.status == "passed":
+        return result
+    place = result.location
+    return replace(
+        result,
+        message=result.message and _place(result.message, submission),
+        location=place and replace(place, file=_place(place.file, submission)),
+    )
+
+
+def _place(text: str, submission: Submission) -> str:
+    if submission.folder is None:
+        return text
+    folder = f"{submission.folder}/" if submission.folder else ""
+    for module in MODULES:
+        text = text.replace(f"exercises/{module}", f"{folder}{module}")
+    return text
 
 
 def told(points: TestResult, words: TestResult, shown: Suite) -> TestResult:

@@ -45,6 +45,7 @@ class Submission(msgspec.Struct, frozen=True):
     cells: the notebook's code cells; None when modules were handed in.
     notes: for the instructor: what was ignored, renamed or could not be used.
     texts: all of the notebook's cells as they were written, for those who show it; not graded.
+    folder: of the modules, "/" between its parts, if they lie in one that is not called exercises.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Submission(msgspec.Struct, frozen=True):
     cells: tuple[Cell, ...] | None = None
     notes: tuple[str, ...] = ()
     texts: tuple[Text, ...] = ()
+    folder: str | None = None
 
 
 def read(path: Path) -> Submission:
@@ -116,7 +118,11 @@ def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission
         chosen = {module: _shallowest(module, of_one) for module, of_one in copies.items() if of_one}
         modules = {module: tree.read(entry, MOST_SOURCE) for module, entry in chosen.items()}
         notes = (*_about(modules, chosen, copies), *_unused(entries, modules, [*loose, *zips]))
-        return Submission(plain(name), student, modules, notes=notes)
+        folders = {entry.parts[:-1] for entry in chosen.values()}
+        (folder,) = folders if len(folders) == 1 else [None]
+        return Submission(
+            plain(name), student, modules, notes=notes, folder=_other_than_exercises(name, folder)
+        )
     if len(loose) == 1:
         data = tree.read(loose[0], notebooks.MOST_BYTES)
         export = lms.parse(loose[0].name)
@@ -159,13 +165,23 @@ def _copies(module: str, entries: list[Entry]) -> Iterator[Entry]:
 
 
 def _shallowest(module: str, copies: list[Entry]) -> Entry:
-    """Raises Refused when two are equally deep: nobody can tell which one the student means."""
-    first, *others = copies
-    if others and len(others[0].parts) == len(first.parts):
+    """Of those that are equally deep, the one in a folder `exercises`. Raises Refused where nobody can tell which one
+    the student means."""
+    equal = [copy for copy in copies if len(copy.parts) == len(copies[0].parts)]
+    named = [copy for copy in equal if copy.parts[-2:-1] == ("exercises",)]
+    first, *others = named or equal
+    if others:
         raise Refused(
             f"{module} is there twice: {first} and {others[0]}. Keep the one that shall be graded, and remove the other."
         )
     return first
+
+
+def _other_than_exercises(name: str, folder: tuple[str, ...] | None) -> str | None:
+    """The modules' folder in what was handed in, where it isn't the one that the exercises have by themselves."""
+    if folder is None or folder == ("exercises",) or (folder == () and name == "exercises"):
+        return None
+    return plain("/".join(folder))
 
 
 def _ending(suffix: str, entries: list[Entry]) -> list[Entry]:
@@ -199,8 +215,8 @@ def _about(
     for module, entry in chosen.items():
         if entry.name != module:
             yield f"{entry} is graded as {module}"
-        if len(copies[module]) > 1:
-            yield f"{entry} is graded, copies of it in deeper folders are not: {_list(copies[module][1:])}"
+        if others := [copy for copy in copies[module] if copy is not entry]:
+            yield f"{entry} is graded, copies of it in other folders are not: {_list(others)}"
         try:
             modules[module].decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -55,7 +55,7 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
                 f"The grades can't be written to {destination}: {reason}. Name another place with --to."
             )
         self._remind(results)
-        self.log.info("Grades of %d students written to %s", len(students), destination.resolve())
+        self.log.info("Written: %s", destination.resolve())
 
     def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
         """All lines of the file, headings first."""

@@ -5,6 +5,7 @@ under both isolations, and as a notebook in an nbgrader course.
 """
 
 import contextlib
+import functools
 import os
 import re
 import resource
@@ -27,7 +28,7 @@ from tests.coach import curriculum
 from tests.coach.report import Report
 
 ATTACKS = {attack.name: attack for attack in corpus.attacks()}
-HONEST_EVERY = 12  # so many attacks, a solution is graded
+HONEST_EVERY = 25  # so many attacks, a solution is graded
 AT_ONCE = 4  # gradings: some attacks only wait
 EXERCISES = [exercise.id for exercise in curriculum.load()]
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
@@ -49,7 +50,7 @@ def some(every: int) -> list[str]:
 
 
 CASES = [("bubblewrap", name) for name in ATTACKS] + [("process", name) for name in some(10)]
-IN_A_COURSE = [name for name in some(3) if name not in LIMITS]
+IN_A_COURSE = [name for name in some(6) if name not in LIMITS]
 
 
 class Graded(NamedTuple):
@@ -279,17 +280,18 @@ def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) ->
 )
 def test_no_secret_is_told(isolation: str, name: str, battles: dict[str, Battle]) -> None:
     report = msgspec.structs.replace(battles[isolation].attacks[name].report, duration_s=0.0, digest="")
-    secret = numbers(derive(KEY, STUDENT)) - own_numbers()
     for write in FORMATS.values():
         text = write(report)
         assert KEY.decode() not in text
-        assert not secret & set(re.findall(r"\d+\.\d+|\d+", text))
+        assert not secret_numbers() & set(re.findall(r"\d+\.\d+|\d+", text))
 
 
-def own_numbers() -> set[str]:
-    """Numbers that the exercise itself shows."""
+@functools.cache
+def secret_numbers() -> set[str]:
+    """The student's numbers, without those that the exercise itself shows."""
     texts = [file.read_text() for file in Path(__file__).parents[2].glob("tests/**/*.py")]
-    return {number for text in texts for number in re.findall(r"\d+\.\d+|\d+", text)}
+    own = {number for text in texts for number in re.findall(r"\d+\.\d+|\d+", text)}
+    return numbers(derive(KEY, STUDENT)) - own
 
 
 @pytest.mark.parametrize("kind", ["replay", "forge", "answer"])

@@ -71,7 +71,7 @@ def test_no_line_of_a_solution_is_handed_out(made: bundle.Files) -> None:
 def test_what_is_handed_out(made: bundle.Files) -> None:
     assert {name.split("/")[0] for name in made} == {"pytorch-workflow"}
     top = {name.split("/")[1] for name in made} - {"LICENSE"}
-    assert top == {*bundle.SHARED, "README.md", "exercises", "tests"}
+    assert top == {*(name.split("/")[0] for name in bundle.SHARED), "README.md", "exercises", "tests"}
     # The stubs, whatever the instructor has written into exercises/:
     for folder in "exercises", "tests/stubs":
         prefix = f"pytorch-workflow/{folder}/"
@@ -160,7 +160,9 @@ def test_the_graders_targets_are_not_there(unpacked: Path, target: str) -> None:
 def test_the_workflow_names_the_kit(ci: str, made: bundle.Files, tmp_path: Path) -> None:
     files = bundle.for_students(ci, KIT)
     text = files.pop(f"pytorch-workflow/{bundle.CI[ci][1]}").decode()
-    assert files == made
+    readme = "pytorch-workflow/README.md"
+    assert files.pop(readme).startswith(made[readme] + b"\n## When you push\n")
+    assert files == {name: content for name, content in made.items() if name != readme}
     assert COMMIT in text and "teachers/kit" in text
     assert not re.search("KIT_(REPOSITORY|COMMIT)", text)
     yaml.safe_load(text)
@@ -217,7 +219,7 @@ def test_a_kit_that_ci_cannot_fetch_is_told(git: Callable[..., str], tmp_path: P
     git("remote", "add", "origin", "")
     for nowhere in "/srv/git/kit.git", "../../git/kit", "file:///srv/git/kit.git":
         git("remote", "set-url", "origin", nowhere)
-        with pytest.raises(bundle.NotWritten, match="git does not say"):
+        with pytest.raises(bundle.NotWritten, match="CI can't fetch from there"):
             bundle.kit_of(tmp_path, "github")
     git("remote", "set-url", "origin", "git@github.com:teachers/kit.git")
     with pytest.raises(bundle.NotWritten, match="is not pushed"):
@@ -289,8 +291,9 @@ def test_the_autograder_grades_on_its_own(tmp_path: Path) -> None:
         modes = {entry.filename: stat.S_IMODE(entry.external_attr >> 16) for entry in archive.infolist()}
         archive.extractall(tmp_path / "source")
     assert (modes["setup.sh"], modes["run_autograder"], modes["course.key"]) == (0o755, 0o755, 0o600)
-    left_out = ("kit/solutions", "kit/exercises", "kit/grading/tests", "kit/grading/ci")
+    left_out = ("kit/solutions", "kit/exercises", "kit/grading/tests", "kit/grading/ci/g")
     assert not any(name.startswith(left_out) for name in modes)
+    assert modes["kit/grading/ci/install.sh"] == 0o755
     corpus.write(tmp_path / "student_17")
     grade = ["grading", "grade", str(tmp_path / "student_17"), "--format", "gradescope", "--student", "17"]
     grade += ["--secret-file", str(tmp_path / "source" / "course.key")]

@@ -188,8 +188,7 @@ def test_plain_pytest_skips_stubs_and_fails() -> None:
     assert "passed" not in run.stdout
 
 
-def test_plain_pytest_agrees_on_solutions_and_on_a_mistake(tmp_path: Path) -> None:
-    assert pytest_run(TREE="solutions").returncode == 0
+def test_plain_pytest_agrees_on_a_mistake(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "solutions", tmp_path / "mine")
     file = tmp_path / "mine" / "ex3_training.py"
     file.write_text(
@@ -202,9 +201,7 @@ def test_plain_pytest_agrees_on_solutions_and_on_a_mistake(tmp_path: Path) -> No
     assert "FAILED tests/test_ex3_training.py" in run.stdout
 
 
-def test_a_single_test_can_be_picked_as_an_editor_does(tmp_path: Path) -> None:
-    listed = pytest_run("--collect-only", TREE="solutions").stdout
-    assert "tests/test_ex3_training.py::test_the_gradient_is_right_at_every_step" in listed
+def test_a_single_test_can_be_picked_as_an_editor_does() -> None:
     picked = pytest_run(
         "tests/test_ex3_training.py::test_the_gradient_is_right_at_every_step", TREE="solutions"
     )

@@ -249,7 +249,7 @@ def test_reset_is_named_where_it_helps(name: str, told: bool, tmp_path: Path, fo
     (folder / "ex3_training.py").unlink()
     _, said = forks.call(drawn, folder, tmp_path / "plots")
     assert f"{name}/ex3_training.py does not exist." in said
-    assert ("`make reset EX=3` puts the stub back." in said) == told
+    assert ("If it was deleted: `make reset EX=3` puts the stub back." in said) == told
 
 
 def test_every_stub_can_be_put_back() -> None:

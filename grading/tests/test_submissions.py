@@ -78,13 +78,26 @@ def test_the_modules_are_those_of_the_exercises() -> None:
     assert tuple(f"{module}.py" for module in FUNCTIONS) == MODULES
 
 
-@pytest.mark.parametrize("inside", ["", "exercises/", "repo-main/exercises/"])
-def test_modules_are_found_anywhere_in_a_folder_or_a_zip(tmp_path: Path, inside: str) -> None:
+@pytest.mark.parametrize(
+    ("inside", "told"), [("", ""), ("exercises/", None), ("repo-main/exercises/", "repo-main/exercises")]
+)
+def test_modules_are_found_anywhere_in_a_folder_or_a_zip(
+    tmp_path: Path, inside: str, told: str | None
+) -> None:
     folder = tree(tmp_path / "work", *(f"{inside}{name}" for name in MODULES), "README.md")
     file = zipped(tmp_path / "work.zip", {f"{inside}{name}": BODY for name in MODULES})
     for path in (folder, file):
         found = submissions.read(path)
-        assert found == Submission(path.name, None, dict.fromkeys(MODULES, BODY))
+        assert found == Submission(path.name, None, dict.fromkeys(MODULES, BODY), folder=told)
+
+
+def test_a_copy_in_exercises_is_the_one_that_is_meant(tmp_path: Path) -> None:
+    names = [f"{folder}/{name}" for folder in ("backup", "exercises") for name in MODULES]
+    found = submissions.read(tree(tmp_path / "work", *names))
+    assert found.modules.keys() == set(MODULES)
+    assert (
+        f"'exercises/{EX1}' is graded, copies of it in other folders are not: 'backup/{EX1}'" in found.notes
+    )
 
 
 def test_the_digest_is_that_of_the_practice_report(tmp_path: Path) -> None:
@@ -140,7 +153,7 @@ def test_the_shallowest_copy_counts(tmp_path: Path) -> None:
     found = submissions.read(folder)
     assert found.modules == {EX1: BODY}
     assert found.notes == (
-        f"'a/{EX1}' is graded, copies of it in deeper folders are not: 'a/b/{EX1}', 'a/b/c/{EX1}'",
+        f"'a/{EX1}' is graded, copies of it in other folders are not: 'a/b/{EX1}', 'a/b/c/{EX1}'",
     )
 
 

@@ -48,6 +48,16 @@ def test_it_begins_where_it_is_told_to_and_fits(started: tuple[Terminal, Path]) 
     assert max(map(len, screen.splitlines())) <= 60
 
 
+def test_ctrl_z_does_nothing(started: tuple[Terminal, Path]) -> None:
+    """Half of the programs below would stop, and the screen stay."""
+    screen, _ = started
+    screen.type("C-z")
+    screen.type("n")
+    screen.wait("Exercise 4", "q quit")
+    screen.type("p")
+    screen.wait("Exercise 3", "q quit")
+
+
 def test_no_color_means_none(started: tuple[Terminal, Path]) -> None:
     codes = {int(code) for sequence in started[0].colours() for code in sequence.split(";") if code.isdigit()}
     assert not codes - {0, 1, 2, 3, 39, 49}, "bold, dim, italic, and the colours that the terminal has itself"
@@ -76,7 +86,7 @@ def fits(screen: Terminal, rows: int) -> bool:
 def test_ctrl_c_gives_the_terminal_back(started: tuple[Terminal, Path]) -> None:
     screen, _ = started
     screen.type("C-c")
-    assert ", echo" in screen.wait("ended: 1")
+    assert ", echo" in screen.wait("ended: 0")
 
 
 def test_without_a_terminal_verdicts_stand_below_one_another(tmp_path: Path) -> None:
@@ -92,10 +102,10 @@ def test_without_a_terminal_verdicts_stand_below_one_another(tmp_path: Path) -> 
         assert any("20 / 100" in line for line in said)
         assert not any("\x1b" in line for line in said)
         (own / "exercises" / "ex1_dataset.py").write_text("def f(:\n", encoding="utf-8")
-        read_until(watch.stdout, "verdict before")
+        read_until(watch.stdout, "before.")
         below = descendants(watch.pid)
         watch.send_signal(signal.SIGTERM)
-        assert watch.wait(20) == 1
+        assert watch.wait(20) == 0
         assert watch.stdout.read() == ""
     assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
 
@@ -115,18 +125,34 @@ def test_where_nothing_can_be_forked_a_fresh_process_runs(
 ) -> None:
     """As on Windows."""
     monkeypatch.setattr(runner, "_processes", multiprocessing.get_context("spawn"))
-    answers: queue.Queue[runner.Ran | None] = queue.Queue()
+    answers: queue.Queue[runner.Ran | str] = queue.Queue()
     runner.Run(corpus.SOLUTIONS, {}, lambda run, ran: answers.put(ran))
     ran = answers.get(timeout=120)
-    assert ran
+    assert isinstance(ran, runner.Ran)
     assert sum(result.score for result in ran.results.values()) == 100
 
 
 def test_a_run_that_is_stopped_has_no_answer() -> None:
-    answers: queue.Queue[runner.Ran | None] = queue.Queue()
+    answers: queue.Queue[runner.Ran | str] = queue.Queue()
     run = runner.Run(corpus.SOLUTIONS, {}, lambda run, ran: answers.put(ran))
     run.stop()
-    assert answers.get(timeout=60) is None
+    assert "was killed" in str(answers.get(timeout=60))
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "def predict(model, X):\n    breakpoint()\n    return X\n",
+        "def predict(model, X):\n    import pdb; pdb.set_trace()\n    return X\n",
+        "breakpoint()\n",
+    ],
+)
+def test_a_debugger_is_told_where_it_works(stop: str, tmp_path: Path) -> None:
+    folder = corpus.write(tmp_path / "mine")
+    (folder / "ex4_predictions.py").write_text(stop)
+    answers: queue.Queue[runner.Ran | str] = queue.Queue()
+    runner.Run(folder, {}, lambda run, ran: answers.put(ran))
+    assert "It works with make test" in str(answers.get(timeout=60))
 
 
 def test_what_is_saved_and_what_is_gone(tmp_path: Path) -> None:

@@ -17,15 +17,18 @@ def show(paragraphs: list[Paragraph], screen: Screen) -> None:
 def take(exercise: curriculum.Exercise) -> list[Paragraph]:
     """The next hint for the first function of the exercise that isn't right yet; after the last, all again."""
     remembered = state.read()
-    function = remembered.functions.get(exercise.id, next(iter(exercise.hints)))
+    first = next(iter(exercise.hints))
+    function = remembered.functions.get(exercise.id, first)
     if function == state.UNKNOWN and exercise.file:
         words = f"{exercise.file} can't be used as it is: `{command('test')}` says where. Mend that first, then hints go on."
         return [(words, "", 0)]
-    function = next(iter(exercise.hints)) if function == state.UNKNOWN else function
-    if function not in exercise.hints:
+    if function == "":
         words = f"{exercise.title}: all done at the last `{command('test')}`. Changed something since? Run it again."
         return [(words, "", 0)]
-    hints, shown = exercise.hints[function], remembered.hints_shown.get(function, 0)
+    # The workflow may be waiting for a function of another exercise.
+    every = {name: hints for e in (exercise, *curriculum.load()) for name, hints in e.hints.items()}
+    function = function if function in every else first
+    hints, shown = every[function], remembered.hints_shown.get(function, 0)
     if shown < len(hints):
         taken = [
             ("", "", 0),
@@ -39,9 +42,9 @@ def take(exercise: curriculum.Exercise) -> list[Paragraph]:
             )
             taken.append((words, "dim", 0))
         return taken
-    every = [paragraph for hint in hints for paragraph in (_hint(hint), ("", "", 0))]
+    told = [paragraph for hint in hints for paragraph in (_hint(hint), ("", "", 0))]
     reading = [(f"{reading.title}: {reading.url}", "cyan", 2) for reading in exercise.reading]
-    return [("", "", 0), (f"`{function}`: these were all the hints", "bold", 0), *every, *reading]
+    return [("", "", 0), (f"`{function}`: these were all the hints", "bold", 0), *told, *reading]
 
 
 def _hint(text: str) -> Paragraph:

@@ -23,6 +23,10 @@ def keys(pressed: Callable[[str], object]) -> Iterator[None]:
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal)
+    quiet = termios.tcgetattr(terminal)
+    for stop in (termios.VSUSP, termios.VQUIT):  # Ctrl-Z and Ctrl-\\ would leave the screen half-drawn
+        quiet[6][stop] = os.fpathconf(terminal, "PC_VDISABLE").to_bytes(1, "little")
+    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
     _listen(lambda: _typed(os.read(terminal, 1024), pressed))
     try:
         yield
@@ -42,6 +46,6 @@ def _listen(read: Callable[[], object]) -> None:
 def _typed(data: bytes, pressed: Callable[[str], object]) -> None:
     if not data:
         raise EOFError
-    if not data.startswith(b"\x1b"):  # an arrow key is more than one character
+    if data == b"\x1b" or not data.startswith(b"\x1b"):  # an arrow key is more than one character
         for key in data.decode(errors="replace"):
             pressed(key)

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tests.coach.commands import command
 from tests.coach.report import TestResult
 from tests.coach.suite import Told
 
@@ -32,10 +33,10 @@ class Ran(msgspec.Struct):
 
 
 class Run:
-    """A run that has begun. done(run, what came of it) is called from a thread; with None if the code ended it all."""
+    """A run that has begun. done(run, what came of it, or why nothing did) is called from a thread."""
 
     def __init__(
-        self, tree: Path, known: Mapping[str, TestResult], done: Callable[["Run", Ran | None], None]
+        self, tree: Path, known: Mapping[str, TestResult], done: Callable[["Run", Ran | str], None]
     ) -> None:
         """known: results, by nodeid, that still hold; those tests aren't run."""
         self._answer, theirs = _processes.Pipe(duplex=False)
@@ -47,16 +48,22 @@ class Run:
         theirs.close()
         threading.Thread(target=self._wait, args=(done,), daemon=True).start()
 
-    def _wait(self, done: Callable[["Run", Ran | None], None]) -> None:
-        try:
-            answer = msgspec.msgpack.decode(self._answer.recv_bytes(), type=Ran)
-        except (EOFError, OSError, msgspec.DecodeError):
-            answer = None
+    def _wait(self, done: Callable[["Run", Ran | str], None]) -> None:
+        answer: Ran | str = ""
+        with contextlib.suppress(EOFError, OSError, msgspec.DecodeError):
+            answer = msgspec.msgpack.decode(self._answer.recv_bytes(), type=Ran | str)
         self._process.join()
-        done(self, answer)
+        done(self, answer or _ended(self._process.exitcode))
 
     def stop(self) -> None:
         self._process.kill()
+
+
+def _ended(status: int) -> str:
+    """What it means that there is no answer."""
+    if status < 0:  # the number of a signal
+        return "Python was killed while it ran your code: was all memory used?"
+    return f"Your code ended Python itself, with the status {status}: is there an os._exit(…)?"
 
 
 def _run(answer: Connection, tree: str, known: bytes) -> None:
@@ -68,8 +75,13 @@ def _run(answer: Connection, tree: str, known: bytes) -> None:
     from tests.coach.suite import Practice, Suite
 
     suite = Suite(Practice(Path(tree)), msgspec.msgpack.decode(known, type=dict[str, TestResult]))
-    judge([suite])
-    answer.send_bytes(msgspec.msgpack.encode(Ran(suite.results, suite.told())))
+    try:
+        judge([suite])
+    except KeyboardInterrupt:  # nobody typed it: a debugger found nobody there
+        ran: Ran | str = f"breakpoint() needs you to type. It works with {command('test')}, not in here."
+    else:
+        ran = Ran(suite.results, suite.told())
+    answer.send_bytes(msgspec.msgpack.encode(ran))
 
 
 @contextlib.contextmanager

@@ -34,6 +34,11 @@ class View(msgspec.Struct):
     shown: ExerciseResult | None = None  # the exercise that is told about
     panel: Panel | None = None
 
+    def todo(self) -> ExerciseResult | None:
+        """What is to be done next: the exercise that is shown, or else the first that isn't done."""
+        every = self.report.exercises if self.report else ()
+        return next((e for e in (self.shown, *every) if e and e.status != "done"), None)
+
     def state(self) -> tuple[object, ...]:
         """Equal to the one before: nothing has to be drawn."""
         page = (id(self.panel), self.panel.first) if self.panel else None
@@ -51,14 +56,16 @@ class View(msgspec.Struct):
 
         below = [*rows(self._next), *rows(self._note), *rows(self._keys)]
         room = max(0, height - len(below) - 1)
-        overview = rows(self._overview)
-        body = rows(self.panel.write if self.panel else self._lessons)
-        if len(overview) + 1 + len(body) > room:
-            overview = rows(self._total)
-        if self.panel and len(overview) + 1 + len(body) > room:
-            overview = []
-            body = body[self.panel.first :]
-        top = [*overview, Text(), *body] if overview else body
+        heads, bodies = [rows(self._overview), rows(self._total)], [rows(self._lessons)]
+        if self.panel:
+            asked = rows(self.panel.write)
+            bodies = [asked] if self.panel.key else [bodies[0] + asked, asked]
+        ways = [(head, body) for body in bodies for head in heads]
+        if self.panel:
+            ways.append(([], asked[self.panel.first :]))
+        fitting = (way for way in ways if len(way[0]) + 1 + len(way[1]) <= room)
+        head, body = next(fitting, ways[-1])
+        top = [*head, Text(), *body] if head else body
         missing = len(top) - room
         if self.panel:
             self.panel.next = self.panel.first + room - 1 if missing > 0 and self.panel.key else 0
@@ -86,13 +93,14 @@ class View(msgspec.Struct):
     def _next(self, screen: Screen) -> None:
         if not (self.report and self.told):
             return
-        todo = next((e for e in (self.shown, *self.report.exercises) if e and e.status != "done"), None)
+        todo = self.todo()
         screen.line(
             terminal.next_step(todo, self.told, "h") if todo else terminal.finished(self.report), "bold"
         )
 
     def _note(self, screen: Screen) -> None:
-        screen.line(self.note, "yellow", wrap=False)
+        if self.note:
+            screen.line(self.note, "yellow")
 
     def _keys(self, screen: Screen) -> None:
         told = [f"{key} {does}" for key, does in self.keys.items()]

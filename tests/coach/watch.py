@@ -27,10 +27,11 @@ from tests.coach.view import Panel, View
 from tests.limits import CPU_SECONDS
 
 LOOK_SECONDS = 0.5  # between two looks at the files, where no event says that one was saved
-WAITING = "Waiting for the next save; this is the verdict before."
+WAITING = "Waiting for a save; this is the verdict before."
+BACK = ("\n", "\r", " ", "\x1b")
 PATIENCE = 2.0  # seconds after which a run that goes on is worth a word
 
-Event = str | tuple[Run, Ran | None] | None  # a key; a run that has ended; a file that was saved
+Event = str | tuple[Run, Ran | str] | None  # a key; a run that has ended; a file that was saved
 
 
 class Watch:
@@ -50,10 +51,8 @@ class Watch:
         self.began = 0.0  # when the run did, by time.monotonic()
         self.stale = {e.id for e in self.exercises}  # the exercises whose results don't hold any more
         self.focus = first  # the exercise that is shown; None: the first that isn't done
-        self.chosen = False  # by a key: shown even when it is done
-        self.view = View({}, "Loading PyTorch: this takes a few seconds, once.")
-        self.start()
-        self.settle_keys()
+        self.chosen = first is not None  # by the student: shown even when it is done
+        self.view = View({"q": "quit"}, "Loading PyTorch: this takes a few seconds, once.")
 
     def start(self) -> None:
         """Run what is stale, in the place of a run that is going on."""
@@ -89,13 +88,13 @@ class Watch:
             self.view.note = ""
             self.start()
 
-    def take(self, run: Run, ran: Ran | None) -> None:
+    def take(self, run: Run, ran: Ran | str) -> None:
         """What came of a run; of one that was stopped, nothing."""
         if run is not self.run:
             return
         self.run = None
-        if ran is None:
-            self.view.note = f"Your code ended Python itself (out of memory?). {WAITING}"
+        if isinstance(ran, str):
+            self.view.note = f"{ran} {WAITING}"
             return
         for exercise in self.stale:
             self.told.printed.pop(exercise, None)
@@ -128,8 +127,10 @@ class Watch:
             at = [exercise.id for exercise in every].index(view.shown.id) + (1 if key == "n" else -1)
             view.shown = every[at % len(every)]
             self.focus, self.chosen, view.panel = view.shown.id, True, None
-        elif key == "h" and self.own and view.shown.status != "done":
-            taken = hints.take(curriculum.find(view.shown.id))
+        elif key in BACK:
+            view.panel = None
+        elif key == "h" and self.own and (todo := view.todo()):
+            taken = hints.take(curriculum.find(todo.id))
             view.panel = Panel(lambda screen: hints.show(taken, screen))
         elif key == "d" and (files := self.compared(view.shown)):
             if view.panel and view.panel.key == "d":  # the next page, or back
@@ -148,12 +149,13 @@ class Watch:
         """The last line: what can be typed now."""
         shown = self.view.shown
         offered = {
-            "h": "hint" if shown and shown.status != "done" and self.own else "",
+            "h": "hint" if self.view.todo() and self.own else "",
             "n": "next" if shown else "",
             "p": "previous" if shown else "",
-            "r": "run all",
+            "r": "run all" if shown else "",
             "d": "difference" if shown and self.compared(shown) else "",
             "q": "quit",
+            "Enter": "back" if self.view.panel else "",
         }
         self.view.keys = {key: words for key, words in offered.items() if words}
 
@@ -172,13 +174,15 @@ class Watch:
         self.look()
         seconds = int(time.monotonic() - self.began)
         if self.run and self.view.report and seconds >= PATIENCE:
-            self.view.note = f"Still running, for {seconds} s. What takes {CPU_SECONDS:g} is stopped."
+            self.view.note = (
+                f"Still running, for {seconds} s. What computes for {CPU_SECONDS:g} s is stopped."
+            )
         self.settle_keys()
         return True
 
 
 def watch(tree: Path, first: str | None) -> int:
-    """Until the student quits. Exit status 0: all is done."""
+    """Until the student quits, which is no failure: the exit status is 0."""
     for fixed in ("COLUMNS", "LINES"):  # exported by some shells, and not true any more after a resize
         os.environ.pop(fixed, None)
     console = Console(highlight=False)
@@ -189,7 +193,7 @@ def watch(tree: Path, first: str | None) -> int:
             _in_place(watched, console)
         else:
             _line_by_line(watched, console)
-    return 0 if watched.view.report and watched.view.report.done else 1
+    return 0
 
 
 def _in_place(watched: Watch, console: Console) -> None:
@@ -198,7 +202,9 @@ def _in_place(watched: Watch, console: Console) -> None:
         contextlib.suppress(KeyboardInterrupt),
         Live(watched.view, console=console, screen=True, auto_refresh=False) as live,
     ):
+        watched.start()
         before = None
+        live.refresh()
         while watched.turn():
             now = console.size, watched.view.state()
             if now != before:
@@ -207,6 +213,8 @@ def _in_place(watched: Watch, console: Console) -> None:
     watched.stop()
     if watched.view.report and watched.view.told:  # what stood there stays to be read
         show(watched.view.report, watched.view.told, False, Screen(console))
+        if watched.stale:
+            Screen(console).line("This was before your last save.", "yellow")
 
 
 def _line_by_line(watched: Watch, console: Console) -> None:
@@ -215,6 +223,7 @@ def _line_by_line(watched: Watch, console: Console) -> None:
     screen.line(f"Watching {watched.tree.name}/: save a file to see where you stand. Ctrl-C ends it.")
     report, note = view.report, view.note
     with contextlib.suppress(KeyboardInterrupt):
+        watched.start()
         while watched.turn():
             if view.report is not report and view.report and view.told:
                 show(view.report, view.told, False, screen)
@@ -226,15 +235,15 @@ def _line_by_line(watched: Watch, console: Console) -> None:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Whoever closes the window or ends the program gets a terminal as it was. Ctrl-Z would leave it half-drawn."""
+    """Whoever closes the window or ends the program gets a terminal as it was."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {}
-    for name in ("SIGTERM", "SIGHUP", "SIGTSTP"):
+    for name in ("SIGTERM", "SIGHUP"):
         if number := getattr(signal, name, None):  # Windows has only the first
-            before[number] = signal.signal(number, signal.SIG_IGN if name == "SIGTSTP" else end)
+            before[number] = signal.signal(number, end)
     try:
         yield
     finally:
@@ -253,4 +262,5 @@ def difference(mine: Path, reference: Path, screen: Screen) -> None:
     if not lines:
         screen.line("No difference.")
     for line in lines:
-        screen.line(line if line[0] != "@" else "", {"-": "red", "+": "green"}.get(line[0], ""), wrap=False)
+        style = {"-": "red", "+": "green", "@": "dim"}.get(line[0], "")
+        screen.line("…" if line[0] == "@" else line, style, wrap=False)

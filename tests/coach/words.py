@@ -10,7 +10,7 @@ from tests.limits import CPU_SECONDS
 # What PyTorch and Python say -> what it means here and what to do next. The first match counts.
 MEANINGS = [
     (
-        r"before Module\.__init__\(\) call|has no attribute '_(parameters|modules)'",
+        r"before Module\.__init__\(\) call|has no attribute '_(parameters|modules|buffers|\w*hooks\w*)'",
         "nn.Module has to set itself up before it can hold parameters: let `super().__init__()`, with both pairs of parentheses, be the first line of `__init__`.",
     ),
     (
@@ -83,6 +83,22 @@ MEANINGS = [
         "A function is named here, but not called: is a pair of parentheses missing?",
     ),
     (
+        r"Boolean value of Tensor with more than one value",
+        "`==` compares value by value. Is one answer for the whole tensor meant? `torch.equal(a, b)` gives it.",
+    ),
+    (
+        r"expected str, bytes or os\.PathLike object, not (Line|MoodyLine|OneRowOff|LinearRegressionModel)",
+        "A model stands where the path should: compare the order of the parameters with the stub.",
+    ),
+    (
+        r"expected 'f' to be string, path",
+        "`torch.save` takes what is saved first, and then where it goes.",
+    ),
+    (
+        r"'Figure' object has no attribute",
+        "`plt.subplots()` returns two things, the figure first: in which order are they unpacked here?",
+    ),
+    (
         r"must match the size of tensor",
         "Two tensors with different numbers of rows meet here: are both from the same set, training or test?",
     ),
@@ -92,7 +108,7 @@ MEANINGS = [
     ),
     (
         r"name '\w+' is not defined",
-        "Nothing of that name exists here. Is it spelt right, an argument of this function, set before, or imported?",
+        "Nothing of that name exists here. Is it spelt right, an argument of this function, set before, or imported? What is stored on `self` is found there: `self.…`.",
     ),
     (
         r"slice indices must be integers",
@@ -190,7 +206,7 @@ def _unreadable(raised: Raised) -> list[str]:
     file = raised.place.file if raised.place else "the file"
     if raised.type == "NoFile":
         stub = re.match(r"exercises/ex(\d+)_", file)  # no other folder has stubs to be put back
-        back = f"`{command('reset', stub[1])}` puts the stub back." if stub else ""
+        back = f"If it was deleted: `{command('reset', stub[1])}` puts the stub back." if stub else ""
         return [line for line in (f"{raised.message}.", back) if line]
     if raised.type == "NotUtf8":
         return [f"{raised.message}.", meaning(raised)]

@@ -62,7 +62,7 @@ class NobodyTypes(io.StringIO):
 def quiet() -> Iterator[tuple[Sink, list[warnings.WarningMessage]]]:
     """Catch what is printed and warned of; a `breakpoint()` gets the terminal and the time it needs."""
     sink, streams = Sink(), (sys.stdin, sys.stdout, sys.stderr)
-    hook = sys.breakpointhook
+    hook, set_trace = sys.breakpointhook, pdb.set_trace
 
     def stop_here(*args: Any, **kwargs: Any) -> None:
         limits.pause()
@@ -72,11 +72,11 @@ def quiet() -> Iterator[tuple[Sink, list[warnings.WarningMessage]]]:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         sys.stdin, sys.stdout, sys.stderr = NobodyTypes(), sink, sink
-        sys.breakpointhook = stop_here
+        sys.breakpointhook = pdb.set_trace = stop_here
         try:
             yield sink, warned
         finally:
-            sys.breakpointhook = hook
+            sys.breakpointhook, pdb.set_trace = hook, set_trace
             sys.stdin, sys.stdout, sys.stderr = streams
 
 

@@ -3,6 +3,7 @@
 `student.train` is the function `train`, wherever it lives; where it doesn't, an `Unavailable` says why.
 """
 
+import bdb
 import difflib
 import inspect
 import linecache
@@ -154,6 +155,8 @@ class Folder(Student):
         sys.modules[name] = module  # dataclasses, pickle and circular imports look here
         try:
             exec(self._compile(file), module.__dict__)
+        except bdb.BdbQuit:  # the student has left the debugger
+            raise
         except limits.TimeUp:
             message = f"{self.shown(str(file))} did not finish being imported"
             raise Unavailable("timeout", Raised("TimeUp", message, self.place(str(file), 1))) from None

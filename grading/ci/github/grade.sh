@@ -46,7 +46,7 @@ esac
 why=${why#Not graded: }
 why=${why:-"The grader ended without a word, status $status."}
 # A file's name may be in there: in an annotation and in a code block it is only text.
-printf '::error title=Not graded::%s\n' "$(awk '{ gsub(/%/, "%25"); printf "%s%%0A", $0 }' <<<"$why")"
+printf '::error title=Not graded::%s\n' "$(awk '{ gsub(/%/, "%25"); printf "%s%s", NR > 1 ? "%0A" : "", $0 }' <<<"$why")"
 # shellcheck disable=SC2016  # backticks, not a command
 printf '## Not graded\n\n```text\n%s\n```\n' "${why//\`/\'}" >>"$GITHUB_STEP_SUMMARY"
 payload='{"version": 3, "status": "error", "max_score": 100, "tests": [{"name": "Grading", "status": "error",

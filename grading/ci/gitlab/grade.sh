@@ -43,11 +43,11 @@ timeout --kill-after=20 "$most" "$python" -m grading grade "$submission" --isola
 status=$?
 
 # A status of 1 is also what a grader that broke ends with: only a report makes it a mark.
-if [ "$status" -le 1 ] && [ -s "$out/report.json" ] && render markdown summary.md &&
+if [ "$status" -le 1 ] && [ -s "$out/report.json" ] && render text report.txt &&
   render junit graded.xml && render codequality graded.json; then
   mv -- "$out/graded.xml" "$out/junit.xml"
   mv -- "$out/graded.json" "$out/codequality.json"
-  cat -- "$out/summary.md"
+  cat -- "$out/report.txt"
   exit "$status"
 fi
 

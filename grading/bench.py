@@ -66,6 +66,7 @@ def watched() -> tuple[float, float, float]:
         tree = Path(folder, "exercises")
         shutil.copytree(ROOT / "solutions", tree, ignore=shutil.ignore_patterns("__pycache__"))
         watch = Watch(tree, None)
+        watch.start()
         screen = Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
         listen(tree, lambda: watch.events.put(None))
 

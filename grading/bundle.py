@@ -141,7 +141,7 @@ def _graders() -> Iterator[Path]:
         folders = file.relative_to(ROOT / "grading").parts[:-1]
         if file.is_file() and not {"__pycache__", "tests", "ci"} & set(folders):
             yield file
-    yield ROOT / "grading" / "ci" / "install.sh"
+    yield from (ROOT / "grading" / "ci").glob("*.sh")
 
 
 def write(file: Path, files: Files, private: bool = False) -> str:

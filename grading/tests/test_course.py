@@ -331,7 +331,7 @@ def test_a_killed_run_goes_on(new: Course, tmp_path: Path) -> None:
     cells = len(courses.points(course)["student-0"])
     rows = courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
     assert sum(kind == "Grade" for _, kind, *_ in rows) == 6 * cells
-    assert sum(kind == "SubmittedNotebook" for _, kind, *_ in rows) == 9
+    assert sum(kind == "SubmittedNotebook" for _, kind, *_ in rows) == 6
 
 
 def test_an_intake_that_was_killed_goes_on(new: Course, tmp_path: Path) -> None:

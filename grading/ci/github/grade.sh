@@ -38,13 +38,8 @@ if [ "$status" -le 1 ] && [ -s "$out/report.json" ] &&
   exit "$status"
 fi
 
-case $status in
-124) why="The grader was stopped: it had not ended after $most seconds." ;;
-137) why="The grader was killed: it took too long, or more memory than there is." ;;
-*) why=$(tail -c 2000 -- "$out/said.txt" | tr -d '\r') ;;
-esac
-why=${why#Not graded: }
-why=${why:-"The grader ended without a word, status $status."}
+. grading/ci/why.sh
+why=$(why "$status" "$most" "$out/said.txt")
 # A file's name may be in there: in an annotation and in a code block it is only text.
 printf '::error title=Not graded::%s\n' "$(awk '{ gsub(/%/, "%25"); printf "%s%s", NR > 1 ? "%0A" : "", $0 }' <<<"$why")"
 # shellcheck disable=SC2016  # backticks, not a command

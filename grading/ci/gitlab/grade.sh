@@ -51,13 +51,8 @@ if [ "$status" -le 1 ] && [ -s "$out/report.json" ] && render text report.txt &&
   exit "$status"
 fi
 
-case $status in
-124) why="The grader was stopped: it had not ended after $most seconds." ;;
-137) why="The grader was killed: it took too long, or more memory than there is." ;;
-*) why=$(tail -c 2000 -- "$out/said.txt") ;;
-esac
-why=${why#Not graded: }
-why=${why:-"The grader ended without a word, status $status."}
+. grading/ci/why.sh
+why=$(why "$status" "$most" "$out/said.txt")
 not_graded "$why"
 echo "Not graded. $why"
 exit 2

@@ -19,7 +19,14 @@ from grading.jail import ROOT
 TOP = "pytorch-workflow"  # the one folder in the students' zip
 TIME = (2000, 1, 1, 0, 0, 0)  # older than any virtual environment that `make` compares it with
 README = "exercises/README.md"  # the students' page: in their copy it stands at the top
-SHARED = ("Makefile", "pyproject.toml", "constraints.txt", ".gitignore", ".devcontainer/devcontainer.json")
+SHARED = (
+    "LICENSE",
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    ".gitignore",
+    ".devcontainer/devcontainer.json",
+)
 CI = {  # template -> where the service looks for it
     "github": ("grading/ci/github/grade.yml", ".github/workflows/grade.yml"),
     "gitlab": ("grading/ci/gitlab/gitlab-ci.yml", ".gitlab-ci.yml"),
@@ -53,10 +60,7 @@ def for_students(ci: str = "", kit: str = "") -> Files:
         raise NotWritten(f"WITH_CI={ci}: there are workflows for {' and '.join(CI)}.")
     if kit and not ci:
         raise NotWritten("--kit says which kit grades in CI: it needs --with-ci github or --with-ci gitlab.")
-    if not (ROOT / README).is_file():
-        raise NotWritten(f"{README} is missing: it becomes the bundle's README.md.")
-    licence = ["LICENSE"] if (ROOT / "LICENSE").is_file() else []
-    files = {name: (ROOT / name).read_bytes() for name in (*SHARED, *licence)}
+    files = {name: (ROOT / name).read_bytes() for name in SHARED}
     files["README.md"] = (ROOT / README).read_bytes()
     for name, stub in fresh_stubs().items():  # whatever the instructor has written into exercises/
         files[f"exercises/{name}"] = files[f"tests/stubs/{name}"] = stub

@@ -70,7 +70,7 @@ def test_no_line_of_a_solution_is_handed_out(made: bundle.Files) -> None:
 
 def test_what_is_handed_out(made: bundle.Files) -> None:
     assert {name.split("/")[0] for name in made} == {"pytorch-workflow"}
-    top = {name.split("/")[1] for name in made} - {"LICENSE"}
+    top = {name.split("/")[1] for name in made}
     assert top == {*(name.split("/")[0] for name in bundle.SHARED), "README.md", "exercises", "tests"}
     # The stubs, whatever the instructor has written into exercises/:
     for folder in "exercises", "tests/stubs":

@@ -7,6 +7,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.coach import runner
 from tests.coach.keyboard import keys
 from tests.coach.saves import stamps, unfinished
 from tests.coach.view import Panel, View, rows_of
+from tests.coach.watch import Watch
 
 
 def test_a_session_from_the_first_stub_to_all_points(tmp_path: Path) -> None:
@@ -63,7 +65,20 @@ def test_no_color_means_none(started: tuple[Terminal, Path]) -> None:
     assert not codes - {0, 1, 2, 3, 39, 49}, "bold, dim, italic, and the colours that the terminal has itself"
 
 
-def test_a_save_that_nobody_announces_is_found(started: tuple[Terminal, Path]) -> None:
+def test_a_save_that_nobody_announces_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens to the system's events here."""
+    began: list[set[str]] = []
+    monkeypatch.setattr(Watch, "start", lambda watch: began.append(set(watch.stale)))
+    watch = Watch(corpus.write(tmp_path / "mine"), None)
+    watch.stale.clear()
+    watch.turn()
+    assert began == []
+    (tmp_path / "mine" / "ex3_training.py").write_text("x = 1\n", encoding="utf-8")
+    watch.turn()
+    assert began == [{"ex3", "workflow"}]
+
+
+def test_a_save_is_found_by_polling(started: tuple[Terminal, Path]) -> None:
     screen, own = started
     (own / "exercises" / "ex3_training.py").write_text(solution("ex3_training"), encoding="utf-8")
     screen.wait("25 / 100", "Exercise 1")
@@ -132,11 +147,16 @@ def test_where_nothing_can_be_forked_a_fresh_process_runs(
     assert sum(result.score for result in ran.results.values()) == 100
 
 
-def test_a_run_that_is_stopped_has_no_answer() -> None:
+def test_a_run_that_is_stopped_has_no_answer_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     answers: queue.Queue[runner.Ran | str] = queue.Queue()
     run = runner.Run(corpus.SOLUTIONS, {}, lambda run, ran: answers.put(ran))
+    assert wait_until(lambda: list(tmp_path.glob("pytorch-workflow-*/*")))  # an experiment has its folder
     run.stop()
     assert "was killed" in str(answers.get(timeout=60))
+    assert not list(tmp_path.glob("pytorch-workflow-*"))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def keys(pressed: Callable[[str], object]) -> Iterator[None]:
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal)
     quiet = termios.tcgetattr(terminal)
-    for stop in (termios.VSUSP, termios.VQUIT):  # Ctrl-Z and Ctrl-\\ would leave the screen half-drawn
+    for stop in (termios.VSUSP, termios.VQUIT):  # Ctrl-Z and Ctrl-\ would leave the screen half-drawn
         quiet[6][stop] = os.fpathconf(terminal, "PC_VDISABLE").to_bytes(1, "little")
     termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
     _listen(lambda: _typed(os.read(terminal, 1024), pressed))

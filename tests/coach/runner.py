@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
@@ -40,7 +41,9 @@ class Run:
     ) -> None:
         """known: results, by nodeid, that still hold; those tests aren't run."""
         self._answer, theirs = _processes.Pipe(duplex=False)
-        arguments = (theirs, str(tree), msgspec.msgpack.encode(known))
+        # Who is killed does not clean up.
+        self._folder = tempfile.TemporaryDirectory(prefix="pytorch-workflow-", ignore_cleanup_errors=True)
+        arguments = (theirs, str(tree), msgspec.msgpack.encode(known), self._folder.name)
         # A daemon: Python kills it when it ends itself.
         self._process = _processes.Process(target=_run, args=arguments, daemon=True)
         with _no_interrupts():
@@ -53,6 +56,7 @@ class Run:
         with contextlib.suppress(EOFError, OSError, msgspec.DecodeError):
             answer = msgspec.msgpack.decode(self._answer.recv_bytes(), type=Ran | str)
         self._process.join()
+        self._folder.cleanup()
         done(self, answer or _ended(self._process.exitcode))
 
     def stop(self) -> None:
@@ -66,11 +70,12 @@ def _ended(status: int) -> str:
     return f"Your code ended Python itself, with the status {status}: is there an os._exit(…)?"
 
 
-def _run(answer: Connection, tree: str, known: bytes) -> None:
+def _run(answer: Connection, tree: str, known: bytes, folder: str) -> None:
     """In the new process."""
     with open(os.devnull, "r+b") as nowhere:
         for stream in (0, 1, 2):  # the screen is the watcher's
             os.dup2(nowhere.fileno(), stream)
+    tempfile.tempdir = folder
     from tests.coach.run import judge
     from tests.coach.suite import Practice, Suite
 

@@ -50,13 +50,22 @@ class Client:
         self.control = control
         self.isolation = isolation
 
-    def observe(self, submission: Submission, given: Given, wanted: Experiments | None = None) -> Run:
+    def observe(
+        self,
+        submission: Submission,
+        given: Given,
+        wanted: Experiments | None = None,
+        cpu_s: float = limits.SUBMISSION_CPU_SECONDS,
+        wall_s: float = limits.SUBMISSION_WALL_SECONDS,
+    ) -> Run:
         """Run all experiments of the suite, or those that are wanted, in a fresh jail. Raises CannotGrade."""
         cells = None
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
         wanted = experiments() if wanted is None else wanted
-        request = wire.Request(submission.name, submission.modules, cells, given, wanted)
+        request = wire.Request(
+            submission.name, submission.modules, cells, given, wanted, cpu_s=cpu_s, wall_s=wall_s
+        )
         outcomes: dict[str, Outcome] = {}
         try:
             started = time.monotonic()
@@ -67,7 +76,7 @@ class Client:
                     request,
                     exercises=end.left,
                     cpu_s=request.cpu_s - end.cpu_s,
-                    wall_s=limits.SUBMISSION_WALL_SECONDS - waited,
+                    wall_s=wall_s - waited,
                 )
                 end = self._run(request, outcomes)
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -140,9 +149,16 @@ class Helper(Client):
         self._starting.cleanup()
         self._complaints.close()
 
-    def observe(self, submission: Submission, given: Given, wanted: Experiments | None = None) -> Run:
+    def observe(
+        self,
+        submission: Submission,
+        given: Given,
+        wanted: Experiments | None = None,
+        cpu_s: float = limits.SUBMISSION_CPU_SECONDS,
+        wall_s: float = limits.SUBMISSION_WALL_SECONDS,
+    ) -> Run:
         self.wait_until_ready()
-        return super().observe(submission, given, wanted)
+        return super().observe(submission, given, wanted, cpu_s, wall_s)
 
     def wait_until_ready(self) -> None:
         """Once it is, other processes may ask it, each by a Client of its own."""

@@ -210,7 +210,9 @@ def picture_of(value: Any) -> Picture:
     figure.set_dpi(PICTURE_DPI)
     figure.set_size_inches(*PICTURE_INCHES)
     canvas.draw()  # type: ignore[no-untyped-call]
-    drawn = np.asarray(canvas.buffer_rgba()).astype(np.uint16)  # type: ignore[no-untyped-call]
-    colours, alpha = drawn[..., :3], drawn[..., 3:]
-    on_white = ((colours * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
+    drawn = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    on_white = np.ascontiguousarray(drawn[..., :3])
+    if (drawn[..., 3] != 255).any():  # it can be seen through
+        colours, alpha = drawn[..., :3].astype(np.uint16), drawn[..., 3:].astype(np.uint16)
+        on_white = ((colours * alpha + 255 * (255 - alpha)) // 255).astype(np.uint8)
     return Picture(Array("uint8", on_white.shape, on_white.tobytes()))

@@ -24,9 +24,11 @@ from rich.console import Console
 from grading.course.source import ASSIGNMENT
 from grading.grade import grade
 from grading.submissions import Submission, read
+from grading.variants import derive
 from grading.warm import Helper
 from tests.coach.state import replace
 from tests.coach.suite import EXPERIMENTS
+from tests.harness.given import Given
 
 ROOT = Path(__file__).parents[1]
 RUNS = 7
@@ -136,11 +138,11 @@ def jailed() -> tuple[float, float]:
     with Helper("bubblewrap") as helper:
         spent: list[float] = []
 
-        def students(number: int) -> Iterator[tuple[Submission, str]]:
-            return ((submission, f"student {n}") for n in range(number))
+        def students(number: int) -> Iterator[tuple[Submission, Given | None]]:
+            return ((submission, derive(key, f"student {n}")) for n in range(number))
 
         def graded(number: int) -> None:
-            grade(students(number), lambda *_: None, helper, key)
+            grade(students(number), lambda *_: None, helper)
 
         graded(3)
         for _ in range(RUNS):

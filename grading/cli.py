@@ -23,6 +23,7 @@ from grading.grade import Pictures, grade
 from grading.key import read_key
 from grading.options import Isolation
 from grading.submissions import Refused, Submission, read
+from grading.variants import derive
 from grading.warm import CannotGrade, Helper
 from tests.coach.report import Report
 from tests.coach.state import replace
@@ -76,7 +77,7 @@ def grade_one(
         reports.append(report)
 
     with Helper(isolation.value) as helper:
-        grade([(submission, whose)], done, helper, key)
+        grade([(submission, derive(key, whose) if key else None)], done, helper)
     _show(reports[0], format, out)
     raise typer.Exit(0 if reports[0].done else 1)
 

@@ -11,13 +11,12 @@ from msgspec.structs import replace
 
 from grading.flags import flags
 from grading.submissions import MODULES, Submission, digest
-from grading.variants import derive
 from grading.warm import Client, Experiments, experiments
 from tests.coach.pictures import PICTURES, png
 from tests.coach.report import Flag, Report, TestResult
 from tests.coach.run import judge, report
 from tests.coach.suite import Suite
-from tests.harness.given import PRACTICE
+from tests.harness.given import PRACTICE, Given
 
 OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them written into your code?"
 NO_KEY = "Graded on the exercise's own numbers only: no course key was given."
@@ -33,22 +32,21 @@ _DRAWINGS: Experiments = (tuple(experiment for experiment, _ in PICTURES.values(
 
 
 def grade(
-    submissions: Iterable[tuple[Submission, str]],
+    submissions: Iterable[tuple[Submission, Given | None]],
     done: Callable[[Submission, Report, Pictures], None],
     helper: Client,
-    key: bytes | None = None,
     pictures: bool = False,
 ) -> None:
-    """Grade (submission, student id) pairs one after another. Raises warm.CannotGrade.
+    """Grade submissions one after another, each on its secret numbers (variants.derive). Raises warm.CannotGrade.
 
-    Without a key the student id is not used. With `pictures`, what the student's functions draw of the exercise's
-    own numbers comes along. The suite is loaded once, however many there are.
+    None: on the exercise's own numbers. With `pictures`, what the student's functions draw of the exercise's own
+    numbers comes along. The suite is loaded once, however many there are.
     """
 
     def suites() -> Iterator[Suite]:
-        for submission, student in submissions:
+        for submission, numbers in submissions:
             started = time.monotonic()
-            given = derive(key, student) if key else PRACTICE
+            given = numbers or PRACTICE
             deciding = Suite(helper.observe(submission, given, TOGETHER, *TOGETHER_SECONDS))
             yield deciding
             passed, unfinished = _done(deciding)
@@ -57,7 +55,7 @@ def grade(
                 yield deciding
                 passed, unfinished = _done(deciding)
             shown = deciding
-            again = experiments(unfinished) if key and unfinished else ()
+            again = experiments(unfinished) if numbers and unfinished else ()
             drawings = _DRAWINGS if pictures else ()
             if again or drawings:
                 run = helper.observe(submission, PRACTICE, again + drawings)
@@ -65,7 +63,7 @@ def grade(
                 shown = Suite(run, passed)
                 yield shown
             drawn = {f: data for n, f in PICTURES.values() if drawings and (data := png(run.outcomes[n]))}
-            done(submission, _report(submission, deciding, shown, helper, key is not None, started), drawn)
+            done(submission, _report(submission, deciding, shown, helper, numbers is not None, started), drawn)
 
     judge(suites())
 

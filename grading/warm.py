@@ -160,6 +160,14 @@ class Helper(Client):
         self.wait_until_ready()
         return super().observe(submission, given, wanted, cpu_s, wall_s)
 
+    def died(self, within_s: float = 0.0) -> bool:
+        """Whether it has, or does so soon: its connections end before it does."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def wait_until_ready(self) -> None:
         """Once it is, other processes may ask it, each by a Client of its own."""
         if not self._ready:

@@ -14,8 +14,10 @@ from grading import wire
 from grading.grade import Pictures, grade
 from grading.jail import Isolation
 from grading.submissions import Submission
+from grading.variants import derive
 from grading.warm import CannotGrade, Client
 from tests.coach.report import Report
+from tests.harness.given import Given
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -26,8 +28,11 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
+    """given: the numbers, where whoever sends this has derived them."""
+
     submission: Submission
     student: str
+    given: Given | None = None
 
 
 class Graded(msgspec.Struct, frozen=True):
@@ -42,19 +47,20 @@ def main(pool: socket.socket, control: socket.socket, isolation: Isolation) -> N
     """Grade one task after another, until the pool hangs up."""
     setting = wire.receive(pool, Setting)
 
-    def tasks() -> Iterator[tuple[Submission, str]]:
+    def tasks() -> Iterator[tuple[Submission, Given | None]]:
         while True:
             try:
                 task = wire.receive(pool, Task, wire.TASK_BYTES)
             except EOFError:
                 return
-            yield task.submission, task.student
+            key = setting.key
+            yield task.submission, task.given or (derive(key, task.student) if key else None)
 
     def done(submission: Submission, report: Report, pictures: Pictures) -> None:
         pool.sendall(wire.pack(Graded(report, pictures)))
 
     try:
-        grade(tasks(), done, Client(control, isolation), setting.key, setting.pictures)
+        grade(tasks(), done, Client(control, isolation), setting.pictures)
     except CannotGrade as error:
         pool.sendall(wire.pack(Graded(trouble=str(error))))
 

@@ -19,6 +19,7 @@ from rich.console import Console
 import tests.conftest  # noqa: F401  # names the experiments
 from grading.grade import grade
 from grading.submissions import digest, read
+from grading.variants import derive
 from grading.warm import Helper, experiments
 from tests.coach import curriculum
 from tests.coach.report import Report
@@ -154,7 +155,8 @@ def grade_in_jail(
 ) -> Report:
     """What `python -m grading grade` writes."""
     reports: list[Report] = []
-    grade([(read(folder), student)], lambda _, report, __: reports.append(report), helper, key)
+    given = derive(key, student) if key else None
+    grade([(read(folder), given)], lambda _, report, __: reports.append(report), helper)
     return reports[0]
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -42,14 +42,15 @@ class Handed(msgspec.Struct, frozen=True):
     received: datetime | None = None
 
 
-def each(path: Path) -> Iterator[Handed]:
-    """The submissions of a class, sorted by student, one in memory at a time.
+def each(path: Path, expect: Callable[[int], None] = lambda students: None) -> Iterator[Handed]:
+    """The submissions of a class, sorted by student, one in memory at a time. `expect` is told first how many.
 
     A submission that can't be read stops none of the others. Raises Refused when `path` itself holds no class.
     """
     with opened(path) as whole:
-        for share in shares(whole, path):
-            yield _handed(share)
+        all_of_them = shares(whole, path)
+        expect(len(all_of_them))
+        yield from map(_handed, all_of_them)
 
 
 def path_part(name: str) -> str:
@@ -115,7 +116,7 @@ class Share:
         return self._whole.read(_moved(entry, (*self._alone, *entry.parts)), most)
 
 
-def shares(whole: Class, path: Path) -> Iterator[Share]:
+def shares(whole: Class, path: Path) -> list[Share]:
     """Whose is what in a class, sorted by student. `path`: where the class lies, for messages. Raises Refused."""
     theirs: dict[str, list[Entry]] = {}
     times: dict[str, datetime] = {}
@@ -133,8 +134,10 @@ def shares(whole: Class, path: Path) -> Iterator[Share]:
             theirs.setdefault(export.student if export else own, []).append(top)
     if not theirs:
         raise Refused(f"{shown(path.name)} holds no submissions. Is it the right one?")
-    for told in sorted(theirs, key=_id):
-        yield Share(whole, told, sorted(theirs[told], key=lambda top: top.parts), times.get(told))
+    return [
+        Share(whole, told, sorted(theirs[told], key=lambda top: top.parts), times.get(told))
+        for told in sorted(theirs, key=_id)
+    ]
 
 
 @contextlib.contextmanager

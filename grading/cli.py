@@ -17,6 +17,7 @@ import msgspec
 import typer
 
 from grading import bundle, doctor
+from grading.batch.cli import batch
 from grading.course.cli import app as course
 from grading.formats import FORMATS
 from grading.grade import Pictures, grade
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 
 app.add_typer(course, name="course")
+app.command("batch")(batch)
 
 
 @app.command("grade")

@@ -123,9 +123,10 @@ class Tally:
 MOST_NAMED = 5
 
 
-def summary(tally: Tally) -> Iterator[str]:
-    """What an instructor reads in ten seconds."""
-    yield f"{tally.students} {'submission' if tally.students == 1 else 'submissions'}, {tally.graded} graded"
+def summary(tally: Tally, unchanged: int = 0) -> Iterator[str]:
+    """What an instructor reads in ten seconds. unchanged: so many were graded before."""
+    before = f", {unchanged} of them before" if unchanged else ""
+    yield f"{tally.students} {'submission' if tally.students == 1 else 'submissions'}, {tally.graded} graded{before}"
     if tally.graded:
         full = tally.scores[tally.max_score]
         yield (

@@ -24,7 +24,7 @@ from nbgrader.plugins import ExportPlugin
 
 from grading.course.intake import Course
 from grading.course.results import Result, exercise_of, graded_cells, place
-from grading.course.spreadsheet import Cell, number, write
+from grading.spreadsheet import Cell, number, write
 from tests.coach.report import Report
 
 

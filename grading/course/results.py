@@ -6,7 +6,7 @@ from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from grading.course.spreadsheet import Cell, number
+from grading.spreadsheet import Cell, number
 from tests.coach import curriculum
 
 

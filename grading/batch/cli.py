@@ -1,0 +1,88 @@
+"""`python -m grading batch SUBMISSIONS --out DIR`."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grading.batch.progress import Progress
+from grading.batch.run import Batch, Graders, How, insist_on_places
+from grading.batch.store import Store
+from grading.batch.tally import summary
+from grading.key import read_key
+from grading.options import Isolation
+from grading.pool import Pool
+from grading.submissions import Refused
+from grading.warm import CannotGrade
+
+NO_DASK = "{} is not installed here: .venv/bin/pip install --constraint constraints.txt distributed"
+AGAIN = "What is done is kept: the same command goes on from there."
+
+
+def batch(
+    submissions: Annotated[
+        Path, typer.Argument(help="a folder of folders, zips or notebooks, or the zip that an LMS exports")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="the folder for the results; the same one to go on or grade again")
+    ],
+    jobs: Annotated[int, typer.Option(min=1, help="how many submissions at the same time")] = os.cpu_count()
+    or 1,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help="the course key: the points then come from numbers that nobody can know"),
+    ] = None,
+    plots: Annotated[bool, typer.Option(help="draw the students' plots, for class.html")] = True,
+    dask: Annotated[
+        str, typer.Option(metavar="tcp://HOST:PORT", help="grade on the workers of this Dask scheduler")
+    ] = "",
+    isolation: Annotated[
+        Isolation, typer.Option(help="process: only in a container that is thrown away afterwards")
+    ] = Isolation.bubblewrap,
+) -> None:
+    """Grade a whole class; what has not changed since the last time costs nothing.
+
+    Exit status: 0 all are graded, 1 some could not be, 2 stopped before the end.
+    """
+    insist_on_places(submissions, out)
+    key = read_key(secret_file) if secret_file else None
+    try:
+        with contextlib.ExitStack() as stack:
+            store = stack.enter_context(contextlib.closing(Store(out)))
+            progress = stack.enter_context(Progress())
+
+            def graders() -> Graders:
+                if dask:
+                    try:
+                        from grading.batch.cluster import Cluster
+                    except ModuleNotFoundError as error:
+                        raise CannotGrade(NO_DASK.format(error.name)) from None
+                    made: Pool | Cluster = Cluster(dask, isolation.value, key, plots)
+                else:
+                    made = Pool(jobs, isolation.value, key, plots)
+                stack.enter_context(contextlib.closing(made)).wait_until_ready()
+                return made
+
+            run = Batch(store, graders, How(isolation.value, key, plots), progress)
+            run.grade(submissions)
+            tally = run.tables(submissions.name)
+    except (Refused, CannotGrade) as error:
+        raise _stopped(str(error)) from None
+    except OSError as error:
+        raise _stopped(
+            f"{error.filename or out} can't be read or written ({error.strerror}). {AGAIN}"
+        ) from None
+    except KeyboardInterrupt:
+        raise _stopped(f"by you. {AGAIN}") from None
+    for line in summary(tally, progress.unchanged):
+        print(line)
+    print(f"Written: {out / 'class.html'}, {out / 'marks.csv'}, {out / 'reports'}")
+    raise typer.Exit(1 if tally.not_graded else 0)
+
+
+def _stopped(words: str) -> typer.Exit:
+    print(f"Stopped: {words}", file=sys.stderr)
+    return typer.Exit(2)

@@ -1,0 +1,155 @@
+"""Grade a class: everything that isn't graded yet, several at a time, and then the tables over all of it.
+
+Memory holds the names of the students and the few submissions that are under way, however large the class is.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from grading.batch import kit, marks, page
+from grading.batch.progress import Progress
+from grading.batch.store import Store
+from grading.batch.tally import Result, Tally
+from grading.classes import Handed, each
+from grading.pool import NoGraders
+from grading.submissions import Refused, Submission, digest
+from grading.warm import CannotGrade
+from grading.worker import Graded
+
+WAKE_SECONDS = 0.5  # to draw how far it is
+
+
+class Graders(Protocol):
+    """Who grades: grading.pool.Pool, or a cluster."""
+
+    @property
+    def room(self) -> int:
+        """How many submissions they may be given at a time."""
+
+    def start(self, submission: Submission, student: str) -> "Future[Graded]":
+        """See grading.pool.Pool."""
+
+
+class How(NamedTuple):
+    """What a result depends on besides the submission. key: the course key."""
+
+    isolation: str
+    key: bytes | None
+    plots: bool
+
+    def identity(self, submission: Submission, student: str) -> str:
+        """sha256 over all that a student's report is made from: while it stays, so does the report."""
+        parts = (
+            kit.digest(),
+            digest(submission),
+            submission.name,
+            submission.folder,
+            submission.notes,
+            student,
+            hashlib.sha256(b"course key\0" + self.key).digest() if self.key else None,
+            self.isolation,
+            self.plots,
+        )
+        return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
+
+
+class Batch:
+    """One run over a class. `why`: of every student so far, why there is no mark; "" where there is one."""
+
+    def __init__(self, store: Store, start: Callable[[], Graders], how: How, progress: Progress) -> None:
+        """start: what makes the graders ready, which takes seconds, once there is something for them to do."""
+        self.store = store
+        self.why: dict[str, str] = {}
+        self._start = start
+        self._how = how
+        self._progress = progress
+        self._under_way: dict[Future[Graded], tuple[str, str]] = {}  # student, identity
+
+    @cached_property
+    def _graders(self) -> Graders:
+        return self._start()
+
+    def grade(self, submissions: Path) -> None:
+        """Grade what isn't graded yet. Raises Refused, CannotGrade, OSError; started again, it goes on from there."""
+        for handed in each(submissions, self._progress.expect):
+            self._take(handed)
+        while self._under_way:
+            self._settle()
+
+    def _take(self, handed: Handed) -> None:
+        if handed.submission is None:
+            self._done(handed.student, handed.refused)
+            return
+        identity = self._how.identity(handed.submission, handed.student)
+        if self.store.has(handed.student, identity):
+            self._done(handed.student, unchanged=True)
+            return
+        while len(self._under_way) >= self._graders.room:
+            self._settle()
+        future = self._graders.start(handed.submission, handed.student)
+        self._under_way[future] = handed.student, identity
+
+    def _settle(self) -> None:
+        """Wait a moment for results, and write those that are there."""
+        finished, _ = wait(self._under_way, WAKE_SECONDS, FIRST_COMPLETED)
+        for future in finished:
+            student, identity = self._under_way.pop(future)
+            try:
+                graded = future.result()
+            except NoGraders:
+                raise
+            except CannotGrade as error:
+                self._done(student, str(error))
+                continue
+            assert graded.report
+            self.store.put(student, identity, graded.report, graded.pictures)
+            self._done(student)
+        self._progress.tick()
+
+    def _done(self, student: str, why: str = "", unchanged: bool = False) -> None:
+        self.why[student] = why
+        self._progress.done(failed=bool(why), unchanged=unchanged)
+
+    def results(self, plots: bool = False, only: set[str] | None = None) -> Iterator[Result]:
+        """What became of the students, in the order of their names."""
+        for student in sorted(self.why if only is None else only):
+            why = self.why[student]
+            yield Result(student, why=why) if why else self.store.get(student, plots)
+
+    def tables(self, name: str) -> Tally:
+        """Write marks.csv and class.html over everything that was handed in. Raises OSError."""
+        tally = Tally()
+        for result in self.results():
+            tally.add(result)
+        marks.write(self.store.folder / "marks.csv", tally, self.results())
+        listed = page.listed(tally)
+        plots = self._how.plots and listed is None
+        _whole(
+            self.store.folder / "class.html",
+            lambda file: page.write(file, tally, self.results(plots, listed), name),
+        )
+        return tally
+
+
+def _whole(file: Path, write: Callable[[Path], None]) -> None:
+    """Write a file beside its place, then rename it: all of it, or the one before stays."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        write(beside)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def insist_on_places(submissions: Path, out: Path) -> None:
+    """Results among the submissions would be the next run's students. Raises Refused."""
+    whole, folder = Path(os.path.abspath(submissions)), Path(os.path.abspath(out))
+    if folder == whole or whole in folder.parents:
+        raise Refused(f"--out {out} lies in {submissions}. Name a folder outside of it.")

@@ -71,14 +71,16 @@ if (list) {
   });
   sort(0, 1);
 
-  for (const student of students) button(student.rows[0].cells[0]).ariaExpanded = "false";
+  for (const student of students) button(student.rows[0].cells[0]).setAttribute("aria-expanded", "false");
   list.addEventListener("click", ({ target }) => {
     const row = target.closest("tr.row");
     const selecting = !target.closest("button") && getSelection().type === "Range";
     if (row && !selecting) details(row.parentElement).open = !details(row.parentElement).open;
   });
   // However it was opened: find-in-page does it too.
-  const opened = ({ target }) => (target.closest("tbody").querySelector("button").ariaExpanded = target.open);
+  const opened = ({ target }) => {
+    target.closest("tbody").querySelector("button").setAttribute("aria-expanded", target.open);
+  };
   list.addEventListener("toggle", opened, true); // a toggle doesn't bubble
 
   controls.addEventListener("input", narrow);
@@ -88,7 +90,6 @@ if (list) {
     for (const student of students) if (!student.hidden) details(student).open = open;
     target.textContent = open ? "Close all" : "Open all";
   });
-  narrow(); // a browser that reloads keeps what was typed
 
   document.addEventListener("click", ({ target }) => reveal(target.closest("a")?.hash));
   addEventListener("hashchange", () => reveal(location.hash));

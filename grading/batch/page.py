@@ -20,7 +20,7 @@ from tests.coach.plain import line, paragraph
 from tests.coach.report import ExerciseResult, Report, exercise
 
 MOST_LISTED = 1000  # students on the page
-MOST_LOOKS = 20  # named at its top, of each kind; the list has all of them
+MOST_NAMED = 20  # named at its top, of each kind; the list has all of them
 MOST_TESTS = 10  # of the hardest that are seen at once
 MOST_TOLD = 5  # messages of one test
 HERE = Path(__file__).parent
@@ -163,7 +163,7 @@ def _column(id: str, title: str) -> Column:
 def _looks(tally: Tally) -> list[Looks]:
     kinds = ((tally.not_graded, False, "Could not be graded"), (tally.flagged, True, "Flagged"))
     return [
-        Looks(what, number, [look for look in tally.looks if look.graded == graded][:MOST_LOOKS])
+        Looks(what, number, [look for look in tally.looks if look.graded == graded][:MOST_NAMED])
         for number, graded, what in kinds
         if number
     ]

@@ -1,12 +1,15 @@
 """Wrong submissions fail, at the right test and with the right words; right ones pass, in any style.
 
-On the exercise's own numbers and on secret ones, in this process; and a third of them (all: `make check ALL=1`) on
-secret numbers as notebooks in a real nbgrader course, graded in the jail."""
+On the exercise's own numbers in this process; and on secret ones in the jail: a third of them as notebooks in a real
+nbgrader course, the others as a class of modules in one batch (`make check ALL=1`: all of them as both)."""
 
+import csv
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 import tests.conftest  # noqa: F401  # names the experiments
@@ -34,12 +37,13 @@ def modules(name: str) -> set[str]:
     return {change.module for change in entry_changes(name)}
 
 
-# Whose notebook an entry is in: a class of all of them would be larger. Mistakes and variants don't mix.
+# Whose work an entry is in: a class of all of them would be larger. Mistakes and variants don't mix.
 _GROUPS = [group for kind in (MISTAKES, VARIANTS) for group in corpus.together({n: modules(n) for n in kind})]
-_GROUPS = _GROUPS[:: 1 if corpus.ALL else 3]
-STUDENTS = {name: f"student-{number}" for number, names in enumerate(_GROUPS) for name in names}
+_OWNERS = {name: number for number, names in enumerate(_GROUPS) for name in names}
+STUDENTS = {name: f"student-{number}" for name, number in _OWNERS.items() if corpus.ALL or number % 3 == 0}
+CLASS = {name: f"student-{number}" for name, number in _OWNERS.items() if corpus.ALL or number % 3 > 0}
 
-Reports = dict[str, list[Report]]
+Reports = dict[str, Report]
 BY_LUCK = {"ex3.training_arrives_at_the_line"}  # from some starts, a wrong loop does
 
 
@@ -52,38 +56,34 @@ def selected(request: pytest.FixtureRequest) -> set[str]:
 
 @pytest.fixture(scope="session")
 def reports(selected: set[str], tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks) -> Reports:
-    """On practice numbers, and on secret ones those that no course is graded on: the exercises whose modules were
-    changed, and the workflow. The other modules are the solutions' own."""
+    """On practice numbers: the exercises whose modules were changed, and the workflow. The other modules are the
+    solutions' own."""
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
-    secret = [derive(KEY, f"a student {number}") for number in range(6)]
-    for number, name in enumerate([*MISTAKES, *VARIANTS]):
+    for name in [*MISTAKES, *VARIANTS]:
         if name in selected:
             concerned = {"workflow", *(change.module.partition("_")[0] for change in entry_changes(name))}
             folder = corpus.write(root / name / "exercises", *entry_changes(name))
-            numbers = [PRACTICE] if name in STUDENTS else [PRACTICE, secret[number % len(secret)]]
-            jobs[name] = forks.start(suite.judge_on, folder, numbers, *sorted(concerned))
-    return {name: job.get() for name, job in jobs.items()}
+            jobs[name] = forks.start(suite.judge_on, folder, [PRACTICE], *sorted(concerned))
+    return {name: job.get()[0] for name, job in jobs.items()}
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake(name: str, reports: Reports) -> None:
-    mistake = MISTAKES[name]
+    mistake, report = MISTAKES[name], reports[name]
     guilty = mistake.fails.split(".")[0]
-    for report in reports[name]:
-        assert suite.first_failure(report) == mistake.fails, failures(report)
-        assert not missing(mistake, report)
-        for exercise in report.exercises:
-            if exercise.id == "workflow":
-                assert exercise.status != "failing" or guilty == "workflow", failures(report)
-            elif exercise.id != guilty:
-                assert exercise.status == "done", failures(report)
-        assert not errors(report), failures(report)
+    assert suite.first_failure(report) == mistake.fails, failures(report)
+    assert not missing(mistake, report)
+    for exercise in report.exercises:
+        if exercise.id == "workflow":
+            assert exercise.status != "failing" or guilty == "workflow", failures(report)
+        elif exercise.id != guilty:
+            assert exercise.status == "done", failures(report)
+    assert not errors(report), failures(report)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variant(name: str, reports: Reports) -> None:
-    for report in reports[name]:
-        assert report.score == report.max_score, failures(report)
+    assert reports[name].score == reports[name].max_score, failures(reports[name])
 
 
 class Course(NamedTuple):
@@ -114,18 +114,23 @@ def course(selected: set[str], tmp_path_factory: pytest.TempPathFactory) -> Cour
 
 @pytest.mark.parametrize("name", [name for name in MISTAKES if name in STUDENTS])
 def test_mistake_in_a_course(name: str, course: Course, reports: Reports) -> None:
-    """On secret numbers every test comes out as it did in practice, or worse, and then there is a flag. The same words."""
     mistake, student = MISTAKES[name], STUDENTS[name]
-    guilty = mistake.fails.split(".")[0]
-    report = course.reports[student]
-    found = {test.id: test.score for exercise, test in every_test(report) if exercise.id == guilty}
-    assert course.points[student][guilty] == sum(found.values())
+    guilty, report = mistake.fails.split(".")[0], course.reports[student]
+    found = [test.score for exercise, test in every_test(report) if exercise.id == guilty]
+    assert course.points[student][guilty] == sum(found)
     if not mistake.in_a_notebook:
-        practised = {test.id: test.score for _, test in every_test(reports[name][0])}
-        assert {id for id, score in found.items() if score > practised[id]} <= BY_LUCK
-        worse = [id for id, score in found.items() if score < practised[id]]
-        assert bool(worse) <= any(flag.rule == "differs" for flag in report.flags)
-        assert not missing(mistake, report)
+        as_in_practice(mistake, report, reports[name])
+
+
+def as_in_practice(mistake: corpus.Mistake, report: Report, practised: Report) -> None:
+    """On secret numbers every test comes out as it did in practice, or worse, and then there is a flag. The same words."""
+    guilty = mistake.fails.split(".")[0]
+    found = {test.id: test.score for exercise, test in every_test(report) if exercise.id == guilty}
+    before = {test.id: test.score for _, test in every_test(practised)}
+    assert {id for id, score in found.items() if score > before[id]} <= BY_LUCK
+    worse = [id for id, score in found.items() if score < before[id]]
+    assert bool(worse) <= any(flag.rule == "differs" for flag in report.flags)
+    assert not missing(mistake, report)
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name in STUDENTS])
@@ -133,6 +138,53 @@ def test_variant_in_a_course(name: str, course: Course) -> None:
     report = course.reports[STUDENTS[name]]
     assert report.score == report.max_score, failures(report)
     assert {cell: points for cell, points in course.points[STUDENTS[name]].items() if "-" not in cell} == FULL
+
+
+@pytest.fixture(scope="session")
+def batch(selected: set[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    """Every selected entry of CLASS in the work of a student, all graded by one command."""
+    root = tmp_path_factory.mktemp("batch")
+    (root / "course.key").write_bytes(KEY)
+    handed: dict[str, list[corpus.Change]] = {"solved": []}
+    for name in CLASS:
+        if name in selected:
+            handed.setdefault(CLASS[name], []).extend(entry_changes(name))
+    for student, changes in handed.items():
+        corpus.write(root / "class" / student, *changes)
+    key = "--secret-file", root / "course.key"
+    courses.kit("batch", root / "class", "--out", root / "out", "--no-plots", *key)
+    with (root / "out" / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
+        marks = {row["student"]: int(row["score"]) for row in csv.DictReader(file)}
+    found = {
+        student: msgspec.json.decode((root / "out" / "reports" / f"{student}.json").read_bytes(), type=Report)
+        for student in handed
+    }
+    assert marks == {student: report.score for student, report in found.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in MISTAKES if name in CLASS])
+def test_mistake_in_a_batch(name: str, batch: dict[str, Report], reports: Reports) -> None:
+    as_in_practice(MISTAKES[name], batch[CLASS[name]], reports[name])
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name in CLASS])
+def test_variant_in_a_batch(name: str, batch: dict[str, Report]) -> None:
+    report = batch[CLASS[name]]
+    assert report.score == report.max_score, failures(report)
+
+
+@pytest.mark.parametrize("student", ["solved", "student-1", "student-50", "student-151"])
+def test_a_batch_grades_as_the_grade_command_does(
+    student: str, batch: dict[str, Report], helper: Helper, tmp_path: Path
+) -> None:
+    changes = [change for name in CLASS if CLASS[name] == student for change in entry_changes(name)]
+    if student in batch:
+        folder = corpus.write(tmp_path / student, *changes)
+        alone = suite.grade_in_jail(helper, folder, KEY, student)
+        assert msgspec.structs.replace(alone, duration_s=0) == msgspec.structs.replace(
+            batch[student], duration_s=0
+        )
 
 
 def test_stubs_and_solutions_in_a_course(course: Course) -> None:

@@ -63,7 +63,9 @@ def grade(
                 shown = Suite(run, passed)
                 yield shown
             drawn = {f: data for n, f in PICTURES.values() if drawings and (data := png(run.outcomes[n]))}
-            done(submission, _report(submission, deciding, shown, helper, numbers is not None, started), drawn)
+            done(
+                submission, _report(submission, deciding, shown, helper, numbers is not None, started), drawn
+            )
 
     judge(suites())
 

@@ -41,6 +41,9 @@ class Cluster:
     def __init__(self, address: str, isolation: Isolation, key: bytes | None, plots: bool) -> None:
         """Raises CannotGrade where nobody answers. TLS and all else is as Dask's own configuration says."""
         self._key = key
+        logging.getLogger("distributed.client").setLevel(
+            logging.CRITICAL
+        )  # it logs tracebacks: we have words
         try:
             self._client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -114,8 +117,8 @@ def _receive(sent: Any, student: str, result: "Future[Graded]") -> None:
     except KilledWorker:
         why = f"Several workers died over the submission of {student!r}."
         result.set_exception(CannotGrade(why))
-    except (CancelledError, asyncio.CancelledError, OSError) as error:
-        result.set_exception(NoGraders(f"The Dask scheduler is gone ({error})."))
+    except (CancelledError, asyncio.CancelledError, OSError):
+        result.set_exception(NoGraders("The Dask scheduler is gone."))
     except Exception as error:
         result.set_exception(CannotGrade(f"A worker failed: {type(error).__name__}: {error}"))
     else:

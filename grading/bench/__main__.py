@@ -5,13 +5,14 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
 from grading.bench import classroom, nbgrader
 from grading.bench.batch import batch
 from grading.bench.chart import draw
-from grading.bench.clock import ROOT
+from grading.bench.clock import ROOT, Cost
 from grading.bench.otter import VERSION, otter
 from grading.bench.practice import SAVES, suite_against_bare_script
 from grading.bench.submission import experiments_warm, jailed, private_megabytes
@@ -52,48 +53,58 @@ def submission() -> tuple[str, float]:
 
 
 def whole_class(
-    bare: float, folder: Path, number: int = classroom.STUDENTS, sample: int = classroom.SAMPLE
-) -> tuple[str, list[Row]]:
-    """What a class costs, graded by whom; and the rows of its table. bare: CPU seconds of the experiments alone."""
+    bare: float,
+    folder: Path,
+    picture: Path = PICTURE,
+    number: int = classroom.STUDENTS,
+    sample: int = classroom.SAMPLE,
+) -> str:
+    """What a class costs, graded by whom; also drawn. bare: CPU seconds of the experiments alone."""
     course = courses.create(folder / "course")
     students = classroom.classroom(number, course)
     few, some = students[:sample], students[: 4 * sample]
-    (folder / "otter").mkdir()
     one_otter, two_otters = otter(few, folder / "otter")
     plain = nbgrader.plain(course, few, folder / "plain")
     with_ours = nbgrader.with_ours(course, some, folder / "with_ours")
     at_once = nbgrader.at_once(course, students)
     ours = batch(students, folder)
     rows = [
-        again := Row("the same `batch` again, nothing changed", ours.again, True),
+        Row("the same `batch` again, nothing changed", ours.again, True),
         Row("`batch --jobs 2`, without plots", ours.two, True),
         unit := Row("`batch --jobs 2`", ours.plotted, True),
         Row("`batch --jobs 1`, without plots", ours.one, True),
         Row("`course autograde --jobs 2`", at_once, True),
         Row("`nbgrader autograde` with these graders", with_ours, True),
-        plain_row := Row("plain `nbgrader autograde`", plain, False),
-        otter_row := Row("`otter run`, two at a time", two_otters, False),
+        Row("plain `nbgrader autograde`", plain, False),
+        Row("`otter run`, two at a time", two_otters, False),
         Row("`otter run`", one_otter, False),
     ]
-    kinds = [student.kind for student in students]
-    text = (
-        f"A class of {number} notebooks ({kinds.count('right')} right, {kinds.count('mistaken')} with a mistake, {kinds.count('untouched')} not begun), graded by each command as it\n"
-        f"comes, on {os.cpu_count()} processors; for each submission:\n\n"
+    course_rows = [
+        unit,
+        Row("plain `nbgrader autograde`", plain, False),
+        Row("`otter run`, two at a time", two_otters, False),
+        Row("the same `batch` again, nothing changed", Cost(ours.unchanged, 0), True),
+    ]
+    draw(rows, unit, f"Grading a class of {number} notebooks, on {os.cpu_count()} processors", picture)
+    kinds = Counter(student.kind for student in students)
+    return (
+        f"A class of {number} notebooks ({kinds['right']} right, {kinds['mistaken']} with a mistake, {kinds['untouched']} not begun), graded by each command as it\n"
+        f"comes, on {os.cpu_count()} processors:\n\n"
         f"{table(rows, unit)}\n\n"
         f"![Seconds for each submission, by command](bench/{PICTURE.name})\n\n"
         f"`python -m grading batch --jobs 2` takes {ours.plotted.wall:.2f} s for each, {plain.wall / ours.plotted.wall:.0f} × less than plain nbgrader and\n"
-        f"{one_otter.wall / ours.plotted.wall:.0f} × less than `otter run`; `python -m grading course autograde --jobs 2`, which also writes nbgrader's gradebook,\n"
-        f"takes {at_once.wall:.2f} s, {plain.wall / at_once.wall:.0f} × less than plain nbgrader. Two jobs are {ours.one.wall / ours.two.wall:.1f} × faster than one. A submission costs\n"
-        f"{ours.two.cpu / bare:.1f} × the bare experiments in CPU-seconds. Where nothing has changed since the last time, `batch` needs {ours.start.wall:.1f} s\n"
-        f"to start and {1000 * ours.again.wall:.1f} ms for each submission.\n\n"
-        f"All are given the same files. nbgrader {metadata.version('nbgrader')} and otter-grader {VERSION} run the notebook, with the same suite in its own\n"
-        f"process, on the exercise's own numbers; so nothing stands between a student's code and the mark. The others run it\n"
-        f"in the jail, on secret numbers, and what is wrong there once more. `batch` and `course autograde` are measured with\n"
-        f"their start, nbgrader's own command without it; nbgrader on the first {len(few)} notebooks (with these graders: {len(some)}), otter on {len(few)}.\n\n"
-        f"Computed from these figures, not measured: a large course on machines like this one, each kept busy to the end.\n\n"
-        f"{large([unit, plain_row, otter_row, again])}"
+        f"{one_otter.wall / ours.plotted.wall:.0f} × less than `otter run`; `python -m grading course autograde --jobs 2`, which also writes nbgrader's\n"
+        f"gradebook, takes {at_once.wall:.2f} s, {plain.wall / at_once.wall:.0f} × less than plain nbgrader. Two jobs are {ours.one.wall / ours.two.wall:.1f} × faster than one. Without\n"
+        f"plots, a submission costs {ours.two.cpu / bare:.1f} × the bare experiments in CPU-seconds. Where nothing has changed since the last\n"
+        f"time, `batch` takes {ours.start:.1f} s to start, and {1000 * ours.unchanged:.1f} ms for each submission.\n\n"
+        f"All are given the same files. nbgrader {metadata.version('nbgrader')} and otter-grader {VERSION} run each notebook in a process of its own, and\n"
+        f"in there the same suite, on the exercise's own numbers: nothing stands between a student's code and the mark. These\n"
+        f"graders run the code in the jail, on secret numbers, and where it is wrong there, once more. The time to start is\n"
+        f"shared out among the notebooks, but for nbgrader's own command, where it is taken off. nbgrader graded {len(few)} of the\n"
+        f"notebooks ({len(some)} with these graders), otter {len(few)}, the others all.\n\n"
+        f"Computed from these figures, not measured: a large course on machines like this one, all of them busy to the end.\n\n"
+        f"{large(course_rows)}"
     )
-    return text, rows
 
 
 def write(lines: str) -> None:
@@ -111,14 +122,7 @@ def main() -> None:
         os.environ["MPLCONFIGDIR"] = folder
         first = practice()
         second, bare = submission()
-        third, rows = whole_class(bare, Path(folder))
-    unit = next(row for row in rows if row.what == "`batch --jobs 2`")
-    draw(
-        rows,
-        unit,
-        f"Grading a class of {classroom.STUDENTS} notebooks, on {os.cpu_count()} processors",
-        PICTURE,
-    )
+        third = whole_class(bare, Path(folder))
     lines = "\n\n".join((first, second, third))
     write(lines)
     print(lines)

@@ -10,23 +10,24 @@ from grading.bench.clock import Cost, measured
 from grading.key import write_key
 from grading.tests import courses
 
+AGAIN = 3  # times
+
 
 class Ours(NamedTuple):
-    """Of each submission: with two jobs and plots, as the command comes; without plots; with one job, without plots; when
-    the same is graded again, and nothing has changed. start: of that command, for the class."""
+    """Of each submission, with what the command takes to start."""
 
-    plotted: Cost
-    two: Cost
-    one: Cost
-    again: Cost
-    start: Cost
+    plotted: Cost  # with two jobs, as the command comes
+    two: Cost  # … without plots
+    one: Cost  # with one job, without plots
+    again: Cost  # the same command as `plotted`, when nothing has changed
+    start: float  # wall seconds for all of them together, of `again`
+    unchanged: float  # wall seconds, of `again`, without the start
 
 
 def batch(students: list[Student], folder: Path) -> Ours:
-    """Starting is counted, but for `again`."""
     key = folder / "course.key"
     write_key(key)
-    whole, alone = _handed_in(students, folder / "class"), _handed_in(students[:1], folder / "alone")
+    whole, alone = _written(students, folder / "class"), _written(students[:1], folder / "alone")
 
     def graded(submissions: Path, out: str, jobs: int, *options: str) -> Cost:
         arguments = (submissions, "--out", folder / out, "--jobs", jobs, "--secret-file", key, *options)
@@ -36,7 +37,7 @@ def batch(students: list[Student], folder: Path) -> Ours:
     plotted = graded(whole, "plotted", 2)
     one = graded(whole, "one", 1, "--no-plots")
     graded(alone, "single", 2)
-    pairs = [(graded(whole, "plotted", 2), graded(alone, "single", 2)) for _ in "abc"]
+    pairs = [(graded(whole, "plotted", 2), graded(alone, "single", 2)) for _ in range(AGAIN)]
     again, start = (_median(costs) for costs in zip(*pairs, strict=True))
     for out in ("two", "plotted", "one"):
         reports = {file.stem: json.loads(file.read_bytes()) for file in (folder / out).glob("reports/*.json")}
@@ -47,12 +48,13 @@ def batch(students: list[Student], folder: Path) -> Ours:
         plotted.each(number),
         two.each(number),
         one.each(number),
-        again.less(start).each(number - 1),
-        start,
+        again.each(number),
+        start.wall,
+        unchanged=max(0.0, again.less(start).wall) / (number - 1),
     )
 
 
-def _handed_in(students: list[Student], folder: Path) -> Path:
+def _written(students: list[Student], folder: Path) -> Path:
     for student in students:
         (folder / student.name).mkdir(parents=True)
         (folder / student.name / "pytorch_workflow.ipynb").write_text(student.notebook, encoding="utf-8")

@@ -31,11 +31,11 @@ def classroom(number: int, course: Course) -> list[Student]:
     own. The same number gives the same class, and any few in a row are much like all of it."""
     return [
         Student(f"student-{n:03}", _for_otter_too(courses.notebook_of(course, modules)), kind)
-        for n, (kind, modules) in zip(range(number), _handed_in(), strict=False)
+        for n, (kind, modules) in zip(range(number), handed_in(), strict=False)
     ]
 
 
-def _handed_in() -> Iterator[tuple[str, dict[str, str]]]:
+def handed_in() -> Iterator[tuple[str, dict[str, str]]]:
     """(kind, modules) of one student after another."""
     mistakes = [mistake.change for mistake in corpus.mistakes() if not mistake.in_a_notebook]
     styles = [variant.changes for variant in corpus.variants()]

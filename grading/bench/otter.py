@@ -45,6 +45,7 @@ class Otter:
 
     def __init__(self, folder: Path) -> None:
         """Takes half a minute."""
+        folder.mkdir()
         self.folder = folder
         self._bin = folder / "venv" / "bin"
         self._install()
@@ -72,7 +73,7 @@ class Otter:
         # --no-compile: the first run does that, for what is imported.
         pip = [sys.executable, "-m", "pip", "--python", str(self._bin / "python"), "install", "--no-compile"]
         constraint = ["--constraint", str(ROOT / "constraints.txt"), "--requirement", str(wanted)]
-        subprocess.run([*pip, "--quiet", *constraint], check=True)
+        subprocess.run([*pip, "--quiet", "--quiet", *constraint], check=True)
 
     def _generate(self) -> None:
         tests = self.folder / "tests"

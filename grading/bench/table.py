@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
 def table(rows: Sequence[Row], unit: Row) -> str:
     """The rows, with how many times the unit's time they take."""
-    head = "| | seconds | | CPU-seconds |\n| :--- | ---: | ---: | ---: |\n"
+    head = "| for each submission | seconds | | CPU-seconds |\n| :--- | ---: | ---: | ---: |\n"
     return head + "\n".join(
         f"| {row.what} | {seconds(row.cost.wall)} | {ratio(row.cost.wall / unit.cost.wall)} | {seconds(row.cost.cpu)} |"
         for row in rows

@@ -17,25 +17,34 @@ STUDENTS = (
     "omar", "priya", "quentin", "rosa", "sven", "tala", "umut", "vera", "wei", "xenia", "yusuf", "zoe", "anouk", "bilal",
     "carmen", "dario",
 )  # fmt: skip
-SLOW = "never ends"  # a mistake that only a limit stops: not in a class that somebody waits for
 
 Sources = dict[str, str]  # file -> its text
 
 
-def sources(draw: random.Random) -> Sources:
-    """A student's modules: right in some style, or begun, or with a mistake or two."""
-    kind = draw.random()
-    if kind < 0.45:
-        return courses.modules(*draw.choice(corpus.variants()).changes)
-    if kind < 0.65:
-        files, done = courses.modules(), draw.randrange(1, 5)
-        return {
-            name: files[name] if n < done else text for n, (name, text) in enumerate(courses.stubs().items())
-        }
-    wrong = [mistake.change for mistake in corpus.mistakes() if SLOW not in mistake.cause]
-    first, second = draw.choice(wrong), draw.choice(wrong)
-    changes = [first, second] if kind > 0.9 and first.module != second.module else [first]
-    return courses.modules(*changes)
+class Draw(random.Random):
+    """Draws what students hand in. A class has its own mistakes: some that many make, and others."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._variants = corpus.variants()
+        self._wrong = [mistake.change for mistake in corpus.mistakes()]
+        self._common = self.sample(self._wrong, 5)
+
+    def sources(self) -> Sources:
+        """A student's modules: right in some style, or begun, or with a mistake or two."""
+        kind = self.random()
+        if kind < 0.45:
+            return courses.modules(*self.choice(self._variants).changes)
+        if kind < 0.6:
+            files, stubs, done = courses.modules(), courses.stubs(), self.randrange(1, 5)
+            return {name: files[name] if n < done else stubs[name] for n, name in enumerate(files)}
+        first, second = self._mistake(), self._mistake()
+        return courses.modules(
+            *([first, second] if kind > 0.85 and first.module != second.module else [first])
+        )
+
+    def _mistake(self) -> corpus.Change:
+        return self.choice(self._common if self.random() < 0.7 else self._wrong)
 
 
 def as_folder(place: Path, files: Sources) -> None:
@@ -52,12 +61,12 @@ def as_zip(place: Path, files: Sources) -> None:
 
 def classroom(folder: Path, students: int, seed: int = 7) -> None:
     """Write a class: for each student a folder or a zip."""
-    draw = random.Random(seed)
+    draw = Draw(seed)
     folder.mkdir(parents=True)
     for number in range(students):
         turn, name = divmod(number, len(STUDENTS))
         write: Callable[[Path, Sources], None] = as_zip if number % 5 == 4 else as_folder
-        write(folder / (STUDENTS[name] + (f"-{turn}" if turn else "")), sources(draw))
+        write(folder / (STUDENTS[name] + (f"-{turn}" if turn else "")), draw.sources())
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from grading.key import write_key
 from grading.tests import corpus, courses
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +16,8 @@ STUDENTS = (
     "omar", "priya", "quentin", "rosa", "sven", "tala", "umut", "vera", "wei", "xenia", "yusuf", "zoe", "anouk", "bilal",
     "carmen", "dario",
 )  # fmt: skip
+
+KEY = "of a class that does not exist, and so no secret: its marks are the same on every machine\n"
 
 Sources = dict[str, str]  # file -> its text
 
@@ -79,7 +80,7 @@ def main() -> int:
     for student, attack in zip(STUDENTS[-3:-1], ("knowing", "looking around"), strict=True):
         entry = next(entry for entry in corpus.attacks() if attack in entry.field and not entry.slow)
         corpus.write(handed / student, *entry.changes, files=entry.files)
-    write_key(OUT / "course.key")
+    (OUT / "course.key").write_text(KEY)
     place = OUT.relative_to(ROOT)
     command = [
         "batch",

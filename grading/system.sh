@@ -1,5 +1,6 @@
 #!/bin/sh
-# Install the system packages that the kit's own tests need: the jail, a browser, a database, a terminal.
+# Install the system packages that the kit's own tests need: the jail, a browser, a database, a
+# terminal, networks.
 # Does nothing when they are all there.
 set -eu
 
@@ -8,6 +9,8 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need bwrap bubblewrap
 need chromium chromium
 need chromedriver chromium-driver
+need ip iproute2
+need openssl openssl
 need shellcheck shellcheck
 need tmux tmux
 [ -d /usr/lib/postgresql ] || missing="$missing postgresql"

@@ -4,6 +4,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,18 @@ def test_the_graders_screen_is_as_it_was(tmp_path: Path, helper: Helper) -> None
     assert graded(tmp_path, helper) == (GOLDEN / "graded.txt").read_text(encoding="utf-8")
 
 
+def demo() -> str:
+    """What `make demo` prints."""
+    command = [sys.executable, "-m", "grading.demo"]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def test_the_demo_is_as_it_was() -> None:
+    assert demo() == (GOLDEN / "demo.txt").read_text(encoding="utf-8")
+    for name in ("class.html", "marks.csv", "reports"):
+        assert (ROOT / "dist" / "demo" / "results" / name).exists()
+
+
 @pytest.mark.parametrize("leak", LEAKS)
 def test_what_a_module_does_to_the_process_is_undone(leak: str, tmp_path: Path, forks: suite.Forks) -> None:
     """At import of every module: all points all the same."""
@@ -232,6 +245,7 @@ def write_all() -> None:
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")
         with Helper("bubblewrap") as helper:
             (GOLDEN / "graded.txt").write_text(graded(Path(root), helper), encoding="utf-8")
+        (GOLDEN / "demo.txt").write_text(demo(), encoding="utf-8")
         (GOLDEN / "imported.txt").write_text(imported(Path(root)), encoding="utf-8")
         for name, text in watching.session(Path(root, "watch")):
             (GOLDEN / f"{name}.txt").write_text(text, encoding="utf-8")

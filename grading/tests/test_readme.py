@@ -99,7 +99,7 @@ def test_every_format_is_named() -> None:
 
 def test_commands_are_found() -> None:
     assert len(list(commands("exercises/README.md", "tests.coach"))) >= 6
-    assert [words[0] for words, _ in commands("README.md", "grading")] == ["grade", "course"]
+    assert [words[0] for words, _ in commands("README.md", "grading")] == ["grade", "batch", "course"]
 
 
 # ── links and paths ──────────────────────────────────────────────────────────────────────────────

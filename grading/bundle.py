@@ -143,7 +143,7 @@ def _graders() -> Iterator[Path]:
     """What grading runs, and what installs that: without the kit's own tests and the files for other services."""
     for file in sorted((ROOT / "grading").rglob("*")):
         folders = file.relative_to(ROOT / "grading").parts[:-1]
-        if file.is_file() and not {"__pycache__", "tests", "ci"} & set(folders):
+        if file.is_file() and not {"__pycache__", "tests", "ci", "bench"} & set(folders):
             yield file
     yield from (ROOT / "grading" / "ci").glob("*.sh")
 

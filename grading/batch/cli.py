@@ -8,15 +8,12 @@ from typing import Annotated
 
 import typer
 
-from grading.batch.progress import Progress
-from grading.batch.run import Batch, Graders, How, insist_on_places
-from grading.batch.store import Store
-from grading.batch.tally import summary
 from grading.key import read_key
 from grading.options import Isolation
-from grading.pool import Pool
 from grading.submissions import Refused
 from grading.warm import CannotGrade
+
+# Where a single submission is graded, in CI, not all of it is installed: the command imports what it needs.
 
 NO_DASK = "{} is not installed here: .venv/bin/pip install --constraint constraints.txt distributed"
 AGAIN = "What is done is kept: the same command goes on from there."
@@ -35,7 +32,9 @@ def batch(
         Path | None,
         typer.Option(help="the course key: the points then come from numbers that nobody can know"),
     ] = None,
-    plots: Annotated[bool, typer.Option(help="draw the students' plots, for class.html")] = True,
+    plots: Annotated[
+        bool, typer.Option(help="draw the students' plots, for a class.html of at most 1,000")
+    ] = True,
     dask: Annotated[
         str, typer.Option(metavar="tcp://HOST:PORT", help="grade on the workers of this Dask scheduler")
     ] = "",
@@ -47,6 +46,12 @@ def batch(
 
     Exit status: 0 all are graded, 1 some could not be, 2 stopped before the end.
     """
+    from grading.batch.progress import Progress
+    from grading.batch.run import Batch, Graders, How, insist_on_places
+    from grading.batch.store import Store
+    from grading.batch.tally import summary
+    from grading.pool import Pool
+
     insist_on_places(submissions, out)
     key = read_key(secret_file) if secret_file else None
     try:
@@ -54,19 +59,19 @@ def batch(
             store = stack.enter_context(contextlib.closing(Store(out)))
             progress = stack.enter_context(Progress())
 
-            def graders() -> Graders:
+            def graders(draw: bool) -> Graders:
                 if dask:
                     try:
                         from grading.batch.cluster import Cluster
                     except ModuleNotFoundError as error:
                         raise CannotGrade(NO_DASK.format(error.name)) from None
-                    made: Pool | Cluster = Cluster(dask, isolation.value, key, plots)
+                    made: Pool | Cluster = Cluster(dask, isolation.value, key, draw)
                 else:
-                    made = Pool(jobs, isolation.value, key, plots)
+                    made = Pool(jobs, isolation.value, key, draw)
                 stack.enter_context(contextlib.closing(made)).wait_until_ready()
                 return made
 
-            run = Batch(store, graders, How(isolation.value, key, plots), progress)
+            run = Batch(store, graders, How(isolation.value, key), progress, plots)
             run.grade(submissions)
             tally = run.tables(submissions.name)
     except (Refused, CannotGrade) as error:
@@ -77,9 +82,8 @@ def batch(
         ) from None
     except KeyboardInterrupt:
         raise _stopped(f"by you. {AGAIN}") from None
-    for line in summary(tally, progress.unchanged):
-        print(line)
-    print(f"Written: {out / 'class.html'}, {out / 'marks.csv'}, {out / 'reports'}")
+    written = f"Written: {out / 'class.html'}, {out / 'marks.csv'}, {out / 'reports'}"
+    print(*summary(tally, progress.unchanged), written, sep="\n", flush=True)
     raise typer.Exit(1 if tally.not_graded else 0)
 
 

@@ -17,7 +17,7 @@ from grading.batch import kit, marks, page
 from grading.batch.progress import Progress
 from grading.batch.store import Store
 from grading.batch.tally import Result, Tally
-from grading.classes import Handed, each
+from grading.classes import Handed, each, opened
 from grading.pool import NoGraders
 from grading.submissions import Refused, Submission, digest
 from grading.warm import CannotGrade
@@ -38,11 +38,10 @@ class Graders(Protocol):
 
 
 class How(NamedTuple):
-    """What a result depends on besides the submission. key: the course key."""
+    """What a report depends on besides the submission. key: the course key."""
 
     isolation: str
     key: bytes | None
-    plots: bool
 
     def identity(self, submission: Submission, student: str) -> str:
         """sha256 over all that a student's report is made from: while it stays, so does the report."""
@@ -55,7 +54,6 @@ class How(NamedTuple):
             student,
             hashlib.sha256(b"course key\0" + self.key).digest() if self.key else None,
             self.isolation,
-            self.plots,
         )
         return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
 
@@ -63,9 +61,15 @@ class How(NamedTuple):
 class Batch:
     """One run over a class. `why`: of every student so far, why there is no mark; "" where there is one."""
 
-    def __init__(self, store: Store, start: Callable[[], Graders], how: How, progress: Progress) -> None:
-        """start: what makes the graders ready, which takes seconds, once there is something for them to do."""
+    def __init__(
+        self, store: Store, start: Callable[[bool], Graders], how: How, progress: Progress, plots: bool
+    ) -> None:
+        """plots: whether class.html shall show what the students' functions draw, if it lists all students.
+
+        start: makes the graders ready, which takes seconds, once there is something for them to do; and to draw.
+        """
         self.store = store
+        self.plots = plots
         self.why: dict[str, str] = {}
         self._start = start
         self._how = how
@@ -74,21 +78,25 @@ class Batch:
 
     @cached_property
     def _graders(self) -> Graders:
-        return self._start()
+        return self._start(self.plots)
 
     def grade(self, submissions: Path) -> None:
         """Grade what isn't graded yet. Raises Refused, CannotGrade, OSError; started again, it goes on from there."""
-        for handed in each(submissions, self._progress.expect):
+        for handed in each(submissions, self._expect):
             self._take(handed)
         while self._under_way:
             self._settle()
+
+    def _expect(self, students: int) -> None:
+        self.plots = self.plots and students <= page.MOST_LISTED
+        self._progress.expect(students)
 
     def _take(self, handed: Handed) -> None:
         if handed.submission is None:
             self._done(handed.student, handed.refused)
             return
         identity = self._how.identity(handed.submission, handed.student)
-        if self.store.has(handed.student, identity):
+        if self.store.has(handed.student, identity, self.plots):
             self._done(handed.student, unchanged=True)
             return
         while len(self._under_way) >= self._graders.room:
@@ -109,7 +117,7 @@ class Batch:
                 self._done(student, str(error))
                 continue
             assert graded.report
-            self.store.put(student, identity, graded.report, graded.pictures)
+            self.store.put(student, identity, graded.report, graded.pictures if self.plots else None)
             self._done(student)
         self._progress.tick()
 
@@ -130,10 +138,9 @@ class Batch:
             tally.add(result)
         marks.write(self.store.folder / "marks.csv", tally, self.results())
         listed = page.listed(tally)
-        plots = self._how.plots and listed is None
         _whole(
             self.store.folder / "class.html",
-            lambda file: page.write(file, tally, self.results(plots, listed), name),
+            lambda file: page.write(file, tally, self.results(self.plots, listed), name),
         )
         return tally
 
@@ -149,7 +156,9 @@ def _whole(file: Path, write: Callable[[Path], None]) -> None:
 
 
 def insist_on_places(submissions: Path, out: Path) -> None:
-    """Results among the submissions would be the next run's students. Raises Refused."""
+    """There is a class; and results among the submissions would be the next run's students. Raises Refused."""
+    with opened(submissions):
+        pass
     whole, folder = Path(os.path.abspath(submissions)), Path(os.path.abspath(out))
     if folder == whole or whole in folder.parents:
         raise Refused(f"--out {out} lies in {submissions}. Name a folder outside of it.")

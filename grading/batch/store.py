@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -29,11 +29,27 @@ _RESULTS = ("reports", "plots", "marks.csv", "class.html")
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of the journal. key: of what was graded, and how (see run.key); written: sha256 of the result's files."""
+    """A line of the journal.
+
+    key: of what was graded, and how (see run.How). plots: whether they were drawn. written: sha256 of the result's files.
+    """
 
     student: str
     key: str
+    plots: bool
     written: str
+
+
+class Known(NamedTuple):
+    """What is kept of an entry, for 100,000 students."""
+
+    key: bytes
+    plots: bool
+    written: bytes
+
+
+def _known(entry: Entry) -> Known:
+    return Known(bytes.fromhex(entry.key), entry.plots, bytes.fromhex(entry.written))
 
 
 class Store:
@@ -54,25 +70,25 @@ class Store:
         except BlockingIOError:
             self._journal.close()
             raise Refused(f"Another run is writing {folder}. Wait for it, or name another folder.") from None
-        self._entries = dict(self._read())
+        self._known = dict(self._read())
         for left in (*folder.glob("*.new"), *folder.glob(".*.csv.*"), *folder.glob("reports/*.new")):
             left.unlink()  # of a run that was killed
 
     def close(self) -> None:
         self._journal.close()
 
-    def has(self, student: str, key: str) -> bool:
-        """Whether this very submission was graded, and its result is as it was written."""
-        entry = self._entries.get(student)
-        if entry is None or entry[0] != bytes.fromhex(key):
+    def has(self, student: str, key: str, plots: bool) -> bool:
+        """Whether this very submission was graded, with plots where they are wanted, and all is as it was written."""
+        known = self._known.get(student)
+        if known is None or known.key != bytes.fromhex(key) or (plots and not known.plots):
             return False
         try:
-            return self._digest(student) == entry[1]
+            return self._digest(student) == known.written
         except OSError:
             return False
 
-    def put(self, student: str, key: str, report: Report, pictures: Pictures) -> None:
-        """Raises OSError; then nothing of this student is half written."""
+    def put(self, student: str, key: str, report: Report, pictures: Pictures | None) -> None:
+        """pictures: None where none were to be drawn. Raises OSError; then nothing of this student is half written."""
         plots = self._plots(student)
         if plots.exists():
             shutil.rmtree(plots)
@@ -81,9 +97,9 @@ class Store:
             for function, data in pictures.items():
                 replace(plots / f"{function}.png", data)
         replace(self._report(student), to_json(report))
-        entry = Entry(student, key, self._digest(student).hex())
+        entry = Entry(student, key, pictures is not None, self._digest(student).hex())
         self._append(msgspec.json.encode(entry) + b"\n")
-        self._entries[student] = bytes.fromhex(entry.key), bytes.fromhex(entry.written)
+        self._known[student] = _known(entry)
 
     def get(self, student: str, plots: bool) -> Result:
         """What `put` has written. Raises OSError, msgspec.DecodeError."""
@@ -108,7 +124,7 @@ class Store:
                 whole.update(f"{function}\0{len(data)}\0".encode() + data)
         return whole.digest()
 
-    def _read(self) -> Iterator[tuple[str, tuple[bytes, bytes]]]:
+    def _read(self) -> Iterator[tuple[str, Known]]:
         """The journal's entries, a later one after an earlier. A line that was cut short is no entry, and ends here."""
         self._journal.seek(0)
         ended = True
@@ -116,7 +132,7 @@ class Store:
             ended = line.endswith(b"\n")
             with contextlib.suppress(msgspec.DecodeError, ValueError):
                 entry = msgspec.json.decode(line, type=Entry)
-                yield entry.student, (bytes.fromhex(entry.key), bytes.fromhex(entry.written))
+                yield entry.student, _known(entry)
         if not ended:
             self._append(b"\n")
 

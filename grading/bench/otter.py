@@ -20,6 +20,7 @@ from grading.jail import ROOT
 from tests.coach import curriculum
 
 VERSION = "7.0.0"
+LARGE = ("torch", "sympy", "numpy", "matplotlib", "fonttools", "jedi")
 TEST = """\
 OK_FORMAT = False
 
@@ -62,12 +63,12 @@ class Otter:
         return float(sum(test.get("score", 0) for test in results["tests"]))
 
     def _install(self) -> None:
-        """An environment as a student's, with otter; all of it from the package index, but for PyTorch, which is large."""
+        """An environment as a student's, with otter; from the package index, but for what is large and here already."""
         venv.create(self.folder / "venv", symlinks=True)
         (site,) = self.folder.glob("venv/lib/python*/site-packages")
-        torch = metadata.distribution("torch")
-        for name in {file.parts[0] for file in torch.files or ()} - {".."}:
-            (site / name).symlink_to(Path(str(torch.locate_file(name))))
+        for here in map(metadata.distribution, LARGE):
+            for name in {file.parts[0] for file in here.files or ()} - {"..", "__pycache__"}:
+                (site / name).symlink_to(str(here.locate_file(name)))
         wanted = self.folder / "requirements.txt"
         wanted.write_text(f"{requirements()}otter-grader=={VERSION}\nipykernel\n", encoding="utf-8")
         # --no-compile: the first run does that, for what is imported.

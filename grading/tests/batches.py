@@ -20,7 +20,7 @@ from grading.worker import Graded
 from tests.coach.report import Report
 
 KEY = b"the key of a class that only exists in this test"
-HOW = How("bubblewrap", KEY, plots=False)
+HOW = How("bubblewrap", KEY)
 
 
 def classroom(folder: Path, students: int = 6) -> Path:
@@ -38,10 +38,10 @@ def classroom(folder: Path, students: int = 6) -> Path:
 
 
 def run(
-    folder: Path, out: Path, graders: Callable[[], object], how: How = HOW
+    folder: Path, out: Path, graders: Callable[[], object], how: How = HOW, plots: bool = False
 ) -> tuple[Batch, Tally, Progress]:
     with contextlib.closing(Store(out)) as store, Progress() as progress:
-        batch = Batch(store, graders, how, progress)  # type: ignore[arg-type]
+        batch = Batch(store, lambda draw: graders(), how, progress, plots)  # type: ignore[arg-type,return-value]
         batch.grade(folder)
         return batch, batch.tables(folder.name), progress
 

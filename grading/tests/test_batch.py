@@ -97,7 +97,7 @@ def test_a_report_says_what_the_submission_is_called(classroom: Path, pool: Pool
     assert progress.unchanged == 0
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(13))
 def test_a_killed_run_goes_on(
     seed: int, classroom: Path, pool: Pool, expected: dict[str, object], tmp_path: Path
 ) -> None:
@@ -114,15 +114,11 @@ def test_a_killed_run_goes_on(
     assert results(out) == expected
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_killed_command_goes_on(
-    seed: int, classroom: Path, expected: dict[str, object], tmp_path: Path
-) -> None:
+def test_a_killed_command_goes_on(classroom: Path, expected: dict[str, object], tmp_path: Path) -> None:
     """As it is typed; and nothing that it has started stays."""
-    out, draw = tmp_path / "out", random.Random(seed)
+    out = tmp_path / "out"
     command = started(classroom, out)
-    assert wait_until(lambda: len(list(out.glob("reports/*.json"))) > seed, 120)
-    time.sleep(draw.random() * 0.1)
+    assert wait_until(lambda: len(list(out.glob("reports/*.json"))) > 1, 120)
     theirs = descendants(command.pid)
     command.kill()
     command.wait()
@@ -300,12 +296,12 @@ def test_a_folder_with_other_things_in_it_is_left_alone(classroom: Path, tmp_pat
     assert os.listdir(tmp_path) == ["thesis.tex"]
 
 
-def test_plots_are_kept(pool: Pool, tmp_path: Path) -> None:
-    """For class.html, and drawn again where one is missing; a run without them wants none."""
-    folder, out, how = tmp_path / "class", tmp_path / "out", HOW._replace(plots=True)
+def test_plots_are_kept(tmp_path: Path) -> None:
+    """For class.html, and drawn again where one is missing. A run without them finds the report, one with them not."""
+    folder, out = tmp_path / "class", tmp_path / "out"
     corpus.write(folder / "ada")
     with contextlib.closing(Pool(1, "bubblewrap", KEY, pictures=True)) as drawing:
-        run(folder, out, lambda: drawing, how)
+        run(folder, out, lambda: drawing, plots=True)
         first = results(out)
         assert [name for name in first if name.startswith("plots")] == [
             f"plots/ada/{function}.png" for function in ("plot_data", "plot_loss_curves", "plot_predictions")
@@ -313,10 +309,10 @@ def test_plots_are_kept(pool: Pool, tmp_path: Path) -> None:
         page = str(first["class.html"], "utf-8")  # type: ignore[arg-type,call-overload]
         assert page.count("data:image/png;base64,") == 3
         (out / "plots" / "ada" / "plot_data.png").unlink()
-        run(folder, out, lambda: drawing, how)
+        run(folder, out, lambda: drawing, plots=True)
         assert results(out) == first
-    run(folder, out, lambda: pool)
-    assert not (out / "plots" / "ada").exists()
+    _, _, progress = run(folder, out, lambda: None)
+    assert progress.unchanged == 1
 
 
 def test_what_is_printed(classroom: Path, expected: dict[str, object], tmp_path: Path) -> None:
@@ -345,9 +341,9 @@ def test_the_summary_of_a_class() -> None:
         "11 submissions, 10 graded",
         "Mean 52.2, median 36 of 100 points; 2 of 10 have all points",
         "Most failed:",
+        "      8  ex2.lesson_2  (The model)",
         "      8  ex3.lesson_1  (Training)",
         "      8  ex4.lesson_1  (Predictions)",
-        "      7  ex2.lesson_2  (The model)",
         "To be looked at:",
         "      1  could not be graded",
         "         nobody: no modules",

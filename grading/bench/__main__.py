@@ -102,7 +102,8 @@ def whole_class(
         f"graders run the code in the jail, on secret numbers, and where it is wrong there, once more. The time to start is\n"
         f"shared out among the notebooks, but for nbgrader's own command, where it is taken off. nbgrader graded {len(few)} of the\n"
         f"notebooks ({len(some)} with these graders), otter {len(few)}, the others all.\n\n"
-        f"Computed from these figures, not measured: a large course on machines like this one, all of them busy to the end.\n\n"
+        f"Computed from these figures, not measured: a large course on machines like this one, all of them busy to the end, where\n"
+        f"nbgrader grades one notebook at a time.\n\n"
         f"{large(course_rows)}"
     )
 

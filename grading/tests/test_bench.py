@@ -68,7 +68,7 @@ def test_the_same_figures_give_the_same_picture(tmp_path: Path) -> None:
 def test_a_few_of_the_class_are_like_all_of_it() -> None:
     kinds = [kind for kind, _ in itertools.islice(handed_in(), STUDENTS)]
     assert Counter(kinds) == {"right": 59, "mistaken": 33, "untouched": 8}
-    assert Counter(kinds[:SAMPLE]) == {"right": 4, "mistaken": 2}
+    assert Counter(kinds[:SAMPLE]) == {"right": 3, "mistaken": 1}
 
 
 def test_the_class_is_the_same_every_time() -> None:

@@ -22,9 +22,8 @@ OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them wr
 NO_KEY = "Graded on the exercise's own numbers only: no course key was given."
 
 Pictures = dict[str, bytes]  # PNG files, by the names of the functions that drew them
-# Every exercise has a process of its own, so that none feels another: for right code, which is most of what is graded,
-# a third of the costs. So all are run in one first, within what right code needs; what isn't right there has no
-# influence on the mark.
+# Each exercise in a process of its own, so that none feels another, costs a third more than all of them in one. So all
+# are run in one first, within the time that right code needs, and what fails there is looked at again alone.
 TOGETHER: Experiments = (tuple(name for group in experiments() for name in group),)
 TOGETHER_SECONDS = 4.0, 12.0  # of the processor, and on the clock
 
@@ -47,21 +46,22 @@ def grade(
         for submission, numbers in submissions:
             started = time.monotonic()
             given = numbers or PRACTICE
-            deciding = Suite(helper.observe(submission, given, TOGETHER, *TOGETHER_SECONDS))
+            deciding = shown = Suite(helper.observe(submission, given, TOGETHER, *TOGETHER_SECONDS))
             yield deciding
-            passed, unfinished = _done(deciding)
-            if unfinished:  # did one exercise feel another? Alone, it can't
-                deciding = Suite(helper.observe(submission, given, experiments(unfinished)), passed)
-                yield deciding
-                passed, unfinished = _done(deciding)
-            shown = deciding
+            doubtful = unfinished = _unfinished(deciding)
             again = experiments(unfinished) if numbers and unfinished else ()
             drawings = _DRAWINGS if pictures else ()
             if again or drawings:
                 run = helper.observe(submission, PRACTICE, again + drawings)
             if again:
-                shown = Suite(run, passed)
+                shown = Suite(run, _without(deciding, unfinished))
                 yield shown
+                doubtful = {r.id.partition(".")[0] for r in _only_here(shown, deciding)}
+            if doubtful:  # was it another exercise, or the clock, that made them fail?
+                alone = helper.observe(submission, given, experiments(doubtful))
+                deciding = Suite(alone, _without(deciding, doubtful))
+                yield deciding
+            shown = shown if numbers else deciding
             drawn = {f: data for n, f in PICTURES.values() if drawings and (data := png(run.outcomes[n]))}
             done(
                 submission, _report(submission, deciding, shown, helper, numbers is not None, started), drawn
@@ -70,10 +70,21 @@ def grade(
     judge(suites())
 
 
-def _done(suite: Suite) -> tuple[dict[str, TestResult], set[str]]:
-    """The results of the exercises of which every test passed, by nodeid; and the other exercises."""
-    unfinished = {r.id.partition(".")[0] for r in suite.results.values() if r.status != "passed"}
-    return {n: r for n, r in suite.results.items() if r.id.partition(".")[0] not in unfinished}, unfinished
+def _unfinished(suite: Suite) -> set[str]:
+    """The exercises of which a test has not passed."""
+    return {result.id.partition(".")[0] for result in suite.results.values() if result.status != "passed"}
+
+
+def _without(suite: Suite, exercises: set[str]) -> dict[str, TestResult]:
+    """The results of all other exercises, by nodeid."""
+    return {n: r for n, r in suite.results.items() if r.id.partition(".")[0] not in exercises}
+
+
+def _only_here(passing: Suite, other: Suite) -> Iterator[TestResult]:
+    """The tests that pass in the one suite and not in the other."""
+    for nodeid, result in passing.results.items():
+        if result.status == "passed" and other.results[nodeid].status != "passed":
+            yield result
 
 
 def _report(

@@ -1,6 +1,7 @@
 """The course in its order, as `tests/curriculum.toml` has it."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ class Exercise(msgspec.Struct, frozen=True):
         return self.file.partition("_")[2].removesuffix(".py") if self.file else self.id
 
 
+@cache
 def load() -> tuple[Exercise, ...]:
     content = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return msgspec.convert(content["exercise"], tuple[Exercise, ...])

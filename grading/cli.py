@@ -94,6 +94,8 @@ def render(
     with _or_not_written():
         try:
             found = msgspec.json.decode(report.read_bytes(), type=Report)
+        except OSError as error:
+            raise CannotGrade(f"{report} can't be read ({error.strerror}).") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise CannotGrade(f"{report} is no report of `grade --format json` ({error}).") from None
         _show(found, format, out)

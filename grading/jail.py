@@ -73,7 +73,8 @@ class Jail(Protocol):
 
 def readable() -> list[Path]:
     """What a student's code may read: the interpreter, its packages and the harness."""
-    found = [Path(sys.base_prefix), Path(sys.prefix), *HARNESS]
+    environment = Path(sys.prefix)
+    found = [Path(sys.base_prefix), environment, environment.resolve(), *HARNESS]
     return [path for path in dict.fromkeys(found) if not path.is_relative_to("/usr")]
 
 

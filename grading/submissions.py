@@ -241,7 +241,8 @@ def _nothing(name: str, entries: list[Entry], several: list[Entry]) -> str:
     looked_for = f"{shown(name)} has none of the modules {MODULES[0]} … {MODULES[-1]}"
     if several:
         return f"{looked_for}, and more than one file that could be meant: {_list(several)}. Leave the right one only."
-    there = f"only {_list(entries)}" if entries else "is empty"
+    files = [entry for entry in entries if entry.kind != FOLDER] or entries
+    there = f"only {_list(files)}" if entries else "is empty"
     links = " Symbolic links are not followed." if any(entry.kind == LINK for entry in entries) else ""
     return (
         f"{looked_for}, and no notebook: it {'holds ' if entries else ''}{there}.{links} Is it the right one?"

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from grading.key import read_key
 from grading.options import Isolation
 from grading.submissions import Refused
 from grading.warm import CannotGrade
+
+if TYPE_CHECKING:
+    from grading.batch.store import Store
 
 # Where a single submission is graded, in CI, not all of it is installed: the command imports what it needs.
 
@@ -36,8 +39,9 @@ def batch(
         bool, typer.Option(help="draw the students' plots, for a class.html of at most 1,000")
     ] = True,
     dask: Annotated[
-        str, typer.Option(metavar="tcp://HOST:PORT", help="grade on the workers of this Dask scheduler")
-    ] = "",
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="grade on the workers of this Dask scheduler"),
+    ] = None,
     isolation: Annotated[
         Isolation, typer.Option(help="process: only in a container that is thrown away afterwards")
     ] = Isolation.bubblewrap,
@@ -48,15 +52,16 @@ def batch(
     """
     from grading.batch.progress import Progress
     from grading.batch.run import Batch, Graders, How, insist_on_places
-    from grading.batch.store import Store
     from grading.batch.tally import summary
-    from grading.pool import Pool
+    from grading.pool import NoGraders, Pool
 
+    if dask == "":
+        raise _stopped("--dask has no address: one looks like tcp://HOST:8786.")
     insist_on_places(submissions, out)
     key = read_key(secret_file) if secret_file else None
     try:
         with contextlib.ExitStack() as stack:
-            store = stack.enter_context(contextlib.closing(Store(out)))
+            store = stack.enter_context(contextlib.closing(_store(out, key)))
             progress = stack.enter_context(Progress())
 
             def graders(draw: bool) -> Graders:
@@ -74,6 +79,8 @@ def batch(
             run = Batch(store, graders, How(isolation.value, key), progress, plots)
             run.grade(submissions)
             tally = run.tables(submissions.name)
+    except NoGraders as error:
+        raise _stopped(f"{error} {AGAIN}") from None
     except (Refused, CannotGrade) as error:
         raise _stopped(str(error)) from None
     except OSError as error:
@@ -83,8 +90,19 @@ def batch(
     except KeyboardInterrupt:
         raise _stopped(f"by you. {AGAIN}") from None
     written = f"Written: {out / 'class.html'}, {out / 'marks.csv'}, {out / 'reports'}"
+    if run.gone:
+        written += f"\nIn there, but not in {submissions} any more: {', '.join(run.gone[:10])}{' …' * (len(run.gone) > 10)}"
     print(*summary(tally, progress.unchanged), written, sep="\n", flush=True)
     raise typer.Exit(1 if tally.not_graded else 0)
+
+
+def _store(out: Path, key: bytes | None) -> "Store":
+    from grading.batch.store import Store
+
+    try:
+        return Store(out, key)
+    except OSError as error:
+        raise CannotGrade(f"--out {out} can't be written ({error.strerror}).") from None
 
 
 def _stopped(words: str) -> typer.Exit:

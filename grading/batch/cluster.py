@@ -5,8 +5,10 @@ has a grading.pool.Pool of its own: a warm jail, and beside it the processes tha
 """
 
 import asyncio
+import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -27,7 +29,11 @@ from grading.warm import CannotGrade
 from grading.worker import Graded, Task
 from tests.harness.given import Given
 
-TOPIC = "pytorch-workflow"  # of what workers have to say to whoever has sent them work
+TOPIC = "pytorch-workflow"  # of what workers tell whoever sends them work: (ready or not, address, words)
+ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
+NO_WORKER = (
+    "No worker is ready: waiting for one. Each is started with the kit's Python: .venv/bin/dask worker {}"
+)
 CONNECT_SECONDS = 30
 REFUSAL_SECONDS = 0.3  # until a worker that has been refused ends
 COUNT_SECONDS = 5.0  # between two questions how many workers there are
@@ -40,6 +46,9 @@ class Cluster:
 
     def __init__(self, address: str, isolation: Isolation, key: bytes | None, plots: bool) -> None:
         """Raises CannotGrade where nobody answers. TLS and all else is as Dask's own configuration says."""
+        if not ADDRESS.fullmatch(address):
+            raise CannotGrade(f"{address!r} is no scheduler's address: one looks like tcp://HOST:8786.")
+        self._address = address
         self._key = key
         logging.getLogger("distributed.client").setLevel(
             logging.CRITICAL
@@ -53,16 +62,18 @@ class Cluster:
         self._numbers = (
             ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _leave_interrupts) if key else None
         )
-        self._threads, self._counted = 0, -COUNT_SECONDS
+        self._threads, self._counted = 1, -COUNT_SECONDS
 
     def close(self) -> None:
         if self._numbers:
             self._numbers.shutdown(cancel_futures=True)
-        self._client.close(timeout=5)
+        with contextlib.suppress(Exception):  # from a scheduler that is gone
+            self._client.close(timeout=5)
+        self._client.status = "closed"  # or it tries again when it is collected, for a minute
 
     def wait_until_ready(self) -> None:
-        """Raises CannotGrade where no worker can grade."""
-        self._client.subscribe_topic(TOPIC, lambda event: print(event[1], file=sys.stderr, flush=True))
+        """Raises CannotGrade where a worker has no kit. Others may still be on their way."""
+        self._client.subscribe_topic(TOPIC, _tell)
         try:
             self._client.register_plugin(self._graders, name=self._graders.id)
         except Exception as error:  # whatever a worker raised that has no kit, or quite another one
@@ -70,17 +81,20 @@ class Cluster:
                 f"A worker of the cluster can't load the kit ({type(error).__name__}: {error}).\n"
                 "Start it in the kit's folder, with the kit's Python: .venv/bin/dask worker …"
             ) from None
-        if not self._client.nthreads():
-            raise CannotGrade("The cluster has no worker that can grade.")
 
     @property
     def room(self) -> int:
         if time.monotonic() - self._counted > COUNT_SECONDS:
             self._counted = time.monotonic()
-            before, self._threads = self._threads, sum(self._client.nthreads().values())
+            before, self._threads = self._threads, self._ready()
             if before and not self._threads:
-                print("No worker is left: waiting for one to join.", file=sys.stderr, flush=True)
+                print(NO_WORKER.format(self._address), file=sys.stderr, flush=True)
         return 2 * max(1, self._threads)
+
+    def _ready(self) -> int:
+        """The threads of all workers that can grade. The scheduler also counts those that failed to start."""
+        ready = {address for _, (ready, address, _) in self._client.get_events(TOPIC) if ready}
+        return sum(threads for address, threads in self._client.nthreads().items() if address in ready)
 
     def start(self, submission: Submission, student: str) -> "Future[Graded]":
         result: Future[Graded] = Future()
@@ -104,6 +118,12 @@ class Cluster:
             sent.add_done_callback(lambda sent: _receive(sent, student, result))
         except Exception as error:
             result.set_exception(NoGraders(f"Nothing can be sent to the workers any more ({error})."))
+
+
+def _tell(event: tuple[float, tuple[bool, str, str]]) -> None:
+    ready, address, words = event[1]
+    if not ready:
+        print(f"The worker {address} {words}", file=sys.stderr, flush=True)
 
 
 def _leave_interrupts() -> None:
@@ -147,6 +167,8 @@ class Graders(WorkerPlugin):
         try:
             await asyncio.to_thread(pool.wait_until_ready)
             self.pool = pool
+            log.info("Ready to grade, %d at a time", worker.state.nthreads)
+            worker.log_event(TOPIC, (True, worker.address, ""))
         except CannotGrade as error:
             pool.close()
             self._refuse(worker, f"can't grade: {error}")
@@ -156,9 +178,8 @@ class Graders(WorkerPlugin):
             self.pool.close()
 
     def _refuse(self, worker: Worker, why: str) -> None:
-        words = f"The worker {worker.address} {why}. It takes no part."
-        log.error(words)
-        worker.log_event(TOPIC, words)
+        log.error("This worker %s. It takes no part.", why)
+        worker.log_event(TOPIC, (False, worker.address, f"{why}. It takes no part."))
         worker.loop.call_later(REFUSAL_SECONDS, worker.close)  # not now: the scheduler waits for an answer
 
 
@@ -173,7 +194,7 @@ def grade_there(graders: str, data: bytes) -> bytes:
     try:
         graded = plugin.pool.start(task.submission, task.student, task.given).result()
     except NoGraders as error:  # on this host; there are others
-        worker.log_event(TOPIC, f"The worker {worker.address} can grade no more: {error}. It ends.")
+        worker.log_event(TOPIC, (False, worker.address, f"can grade no more: {error}. It ends."))
         worker.loop.add_callback(worker.close)
         raise Reschedule from None
     except CannotGrade as error:

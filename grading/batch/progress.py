@@ -4,12 +4,14 @@ import contextlib
 import select
 import sys
 import time
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 EVERY_SECONDS = 60.0
+MOST_NAMED = 4
 
 
 class Progress:
@@ -18,6 +20,7 @@ class Progress:
     def __init__(self) -> None:
         self.expected = self.finished = self.failed = self.unchanged = 0
         self._started = self._said = time.monotonic()
+        self._told = -1  # how many were done, the last time
         console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}"),
@@ -50,13 +53,16 @@ class Progress:
         self.unchanged += unchanged
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self.finished, more=self._more())
-        self.tick()
+        self.tick(())
 
-    def tick(self) -> None:
-        """From time to time, whether or not anything has been done."""
+    def tick(self, under_way: Iterable[str]) -> None:
+        """From time to time, whether or not anything has been done. under_way: students."""
         if self._bar is None and time.monotonic() - self._said > EVERY_SECONDS:
             self._said = time.monotonic()
-            _say(f"{self.finished} of {self.expected} done, {self._more()}{self._left()}")
+            waiting = list(under_way) if self.finished == self._told else []
+            why = f", waiting for {', '.join(waiting[:MOST_NAMED])}" if waiting else self._left()
+            self._told = self.finished
+            _say(f"{self.finished} of {self.expected} done, {self._more()}{why}")
 
     @property
     def _rate(self) -> float:
@@ -64,13 +70,13 @@ class Progress:
         return graded / max(1e-9, time.monotonic() - self._started)
 
     def _more(self) -> str:
-        return f"{self.failed} failed, {self._rate:.1f} a second"
+        return f"{self.failed} not graded, {self._rate:.1f} a second"
 
     def _left(self) -> str:
         if not self._rate:
             return ""
         minutes = (self.expected - self.finished) / self._rate / 60
-        return f", about {minutes:.0f} minutes to go" if minutes >= 1 else ", less than a minute to go"
+        return f", about {minutes:.0f} min to go" if minutes >= 1 else ", less than a minute to go"
 
 
 def _say(words: str) -> None:

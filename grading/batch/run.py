@@ -52,7 +52,7 @@ class How(NamedTuple):
             submission.folder,
             submission.notes,
             student,
-            hashlib.sha256(b"course key\0" + self.key).digest() if self.key else None,
+            hashlib.sha256(self.key).digest() if self.key else None,
             self.isolation,
         )
         return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
@@ -119,7 +119,7 @@ class Batch:
             assert graded.report
             self.store.put(student, identity, graded.report, graded.pictures if self.plots else None)
             self._done(student)
-        self._progress.tick()
+        self._progress.tick(student for student, _ in self._under_way.values())
 
     def _done(self, student: str, why: str = "", unchanged: bool = False) -> None:
         self.why[student] = why
@@ -130,6 +130,11 @@ class Batch:
         for student in sorted(self.why if only is None else only):
             why = self.why[student]
             yield Result(student, why=why) if why else self.store.get(student, plots)
+
+    @property
+    def gone(self) -> list[str]:
+        """Those who have a report from an earlier run, and handed in nothing this time."""
+        return sorted(self.store.students - self.why.keys())
 
     def tables(self, name: str) -> Tally:
         """Write marks.csv and class.html over everything that was handed in. Raises OSError."""

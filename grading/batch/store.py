@@ -40,6 +40,12 @@ class Entry(msgspec.Struct, frozen=True):
     written: str
 
 
+class Head(msgspec.Struct, frozen=True):
+    """The journal's first line. course_key: sha256 of the key that all of it was graded with."""
+
+    course_key: str | None
+
+
 class Known(NamedTuple):
     """What is kept of an entry, for 100,000 students."""
 
@@ -55,8 +61,11 @@ def _known(entry: Entry) -> Known:
 class Store:
     """The results in a folder, for one run at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the folder, or take up what an earlier run left in it. Raises Refused, OSError."""
+    def __init__(self, folder: Path, key: bytes | None) -> None:
+        """Make the folder, or take up what an earlier run left in it. Raises Refused, OSError.
+
+        key: the course key. Marks on other numbers than those that are there need a folder of their own.
+        """
         self.folder = folder
         if folder.exists() and (others := _others(folder)):
             raise Refused(
@@ -71,11 +80,21 @@ class Store:
             self._journal.close()
             raise Refused(f"Another run is writing {folder}. Wait for it, or name another folder.") from None
         self._known = dict(self._read())
+        try:
+            self._insist_on(hashlib.sha256(b"course key\0" + key).hexdigest() if key else None)
+        except Refused:
+            self.close()
+            raise
         for left in (*folder.glob("*.new"), *folder.glob(".*.csv.*"), *folder.glob("reports/*.new")):
             left.unlink()  # of a run that was killed
 
     def close(self) -> None:
         self._journal.close()
+
+    @property
+    def students(self) -> set[str]:
+        """All who have a report, from whichever run."""
+        return set(self._known)
 
     def has(self, student: str, key: str, plots: bool) -> bool:
         """Whether this very submission was graded, with plots where they are wanted, and all is as it was written."""
@@ -135,6 +154,24 @@ class Store:
                 yield entry.student, _known(entry)
         if not ended:
             self._append(b"\n")
+
+    def _insist_on(self, course_key: str | None) -> None:
+        self._journal.seek(0)
+        try:
+            before = msgspec.json.decode(self._journal.readline(), type=Head).course_key
+        except msgspec.DecodeError:  # there was none, or nothing is known of it
+            os.ftruncate(self._journal.fileno(), 0)
+            self._known = {}
+            self._append(msgspec.json.encode(Head(course_key)) + b"\n")
+            return
+        if before != course_key:
+            was, now = (
+                f"{'with another' if key else 'without a'} course key" for key in (before, course_key)
+            )
+            was = was if course_key or before is None else "with a course key"
+            raise Refused(
+                f"{self.folder} was graded {was}, and this run is {now}. Give it the same --secret-file, or another --out."
+            )
 
     def _append(self, line: bytes) -> None:
         """In one write: where the disk is full, a part of the line may stay, which ends with the next one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from grading.formats.common import FAILING, tidy
-from grading.grade import Pictures
+from grading.grade import NO_KEY, Pictures
 from tests.coach import curriculum
 from tests.coach.plain import STATUS, line
 from tests.coach.report import Report
@@ -59,7 +59,7 @@ class Tally:
         self.max_score = 0
         self.lessons: dict[str, Lesson] = {}  # by id, in the order of the curriculum
         self.exercises = {exercise.id: exercise.title for exercise in curriculum.load()}
-        self.not_graded = self.flagged = 0
+        self.not_graded = self.flagged = self.practised = 0
         self.looks: list[Look] = []
 
     def add(self, result: Result) -> None:
@@ -70,6 +70,7 @@ class Tally:
             return
         report = tidy(result.report)
         self.scores[report.score] += 1
+        self.practised += report.variant == "practice"
         self.max_score = report.max_score
         if report.flags:
             self.flagged += 1
@@ -133,6 +134,8 @@ def summary(tally: Tally, unchanged: int = 0) -> Iterator[str]:
             f"Mean {tally.mean:.1f}, median {tally.median:g} of {tally.max_score} points; "
             f"{full} of {tally.graded} have all points"
         )
+    if tally.practised:
+        yield NO_KEY
     if tally.hardest:
         yield "Most failed:"
         width = max(len(lesson.id) for lesson in tally.hardest[:3])
@@ -140,7 +143,7 @@ def summary(tally: Tally, unchanged: int = 0) -> Iterator[str]:
             exercise = tally.exercises.get(lesson.id.partition(".")[0], "")
             yield f"  {lesson.failed:5}  {lesson.id:{width}}  ({exercise})"
     if tally.not_graded or tally.flagged:
-        yield "To be looked at:"
+        yield "Worth a look:"
     for number, graded, what in (
         (tally.not_graded, False, "could not be graded"),
         (tally.flagged, True, "flagged"),
@@ -148,6 +151,7 @@ def summary(tally: Tally, unchanged: int = 0) -> Iterator[str]:
         if number:
             yield f"  {number:5}  {what}"
             named = [look for look in tally.looks if look.graded == graded]
-            yield from (f"         {look.student}: {look.why}" for look in named[:MOST_NAMED])
-            if number > MOST_NAMED:
-                yield f"         and {number - MOST_NAMED} more: see class.html and marks.csv"
+            most = number if number <= MOST_NAMED + 1 else MOST_NAMED  # one more is no longer than to say so
+            yield from (f"         {look.student}: {look.why}" for look in named[:most])
+            if number > most:
+                yield f"         and {number - most} more: see class.html and marks.csv"

@@ -40,7 +40,7 @@ def classroom(folder: Path, students: int = 6) -> Path:
 def run(
     folder: Path, out: Path, graders: Callable[[], object], how: How = HOW, plots: bool = False
 ) -> tuple[Batch, Tally, Progress]:
-    with contextlib.closing(Store(out)) as store, Progress() as progress:
+    with contextlib.closing(Store(out, how.key)) as store, Progress() as progress:
         batch = Batch(store, lambda draw: graders(), how, progress, plots)  # type: ignore[arg-type,return-value]
         batch.grade(folder)
         return batch, batch.tables(folder.name), progress

@@ -82,9 +82,31 @@ def test_what_has_not_changed_is_not_graded_again(classroom: Path, pool: Pool, t
     _, _, progress = run(folder, out, lambda: pool)
     assert progress.unchanged == 3
     assert (out / "reports" / "student-3.json").read_bytes() == before
-    for how in (HOW._replace(key=b"another key, and so other numbers"), HOW._replace(isolation="process")):
-        with pytest.raises(AssertionError, match="nothing to grade"):
-            run(folder, out, never, how)
+    with pytest.raises(AssertionError, match="nothing to grade"):
+        run(folder, out, never, HOW._replace(isolation="process"))
+
+
+def test_another_key_needs_another_folder(
+    classroom: Path, expected: dict[str, object], tmp_path: Path
+) -> None:
+    """Marks on other numbers must not take the place of those that are there, because an option was forgotten."""
+    out, canned = tmp_path / "out", Canned(expected, random.Random(1))
+    run(classroom, out, lambda: canned)
+    for key, now in ((None, "without a"), (b"another key, and so other numbers", "with another")):
+        words = f"was graded with {'a' if key is None else 'another'} course key, and this run is {now} course key"
+        with pytest.raises(Refused, match=words):
+            run(classroom, out, lambda: canned, HOW._replace(key=key))
+    assert results(out) == expected
+
+
+def test_who_is_gone_is_said(classroom: Path, expected: dict[str, object], tmp_path: Path) -> None:
+    folder, out = tmp_path / "class", tmp_path / "out"
+    shutil.copytree(classroom, folder)
+    run(folder, out, lambda: Canned(expected, random.Random(1)))
+    shutil.rmtree(folder / "student-3")
+    batch, tally, _ = run(folder, out, lambda: None)
+    assert (tally.students, batch.gone) == (7, ["student-3"])
+    assert b"student-3" not in results(out)["marks.csv"]  # type: ignore[operator]
 
 
 def test_a_report_says_what_the_submission_is_called(classroom: Path, pool: Pool, tmp_path: Path) -> None:
@@ -270,7 +292,7 @@ def test_a_torn_journal(classroom: Path, expected: dict[str, object], tmp_path: 
     out, canned = tmp_path / "out", Canned(expected, random.Random(1))
     run(classroom, out, lambda: canned)
     whole = (out / JOURNAL).read_bytes().splitlines(keepends=True)
-    (out / JOURNAL).write_bytes(b"\xff\0 junk\n" + b"".join(whole)[:-20])
+    (out / JOURNAL).write_bytes(whole[0] + b"\xff\0 junk\n" + b"".join(whole[1:])[:-20])
     _, _, progress = run(classroom, out, lambda: canned)
     assert progress.unchanged == 5
     _, _, progress = run(classroom, out, lambda: canned)
@@ -278,8 +300,11 @@ def test_a_torn_journal(classroom: Path, expected: dict[str, object], tmp_path: 
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with contextlib.closing(Store(tmp_path / "out")), pytest.raises(Refused, match="Another run is writing"):
-        Store(tmp_path / "out")
+    with (
+        contextlib.closing(Store(tmp_path / "out", KEY)),
+        pytest.raises(Refused, match="Another run is writing"),
+    ):
+        Store(tmp_path / "out", KEY)
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(classroom: Path, tmp_path: Path) -> None:
@@ -323,7 +348,7 @@ def test_what_is_printed(classroom: Path, expected: dict[str, object], tmp_path:
     assert said.splitlines() == [
         "8 submissions, 6 graded, 6 of them before",
         "Mean 0.0, median 0 of 100 points; 0 of 6 have all points",
-        "To be looked at:",
+        "Worth a look:",
         "      2  could not be graded",
         "         essay: 'essay' has none of the modules ex1_dataset.py … ex5_persistence.py, and no notebook: it holds only 'essay.txt'. Is it the right one?",
         "         torn: 'torn.zip' is damaged, or no zip at all. Ask for a new one, and try to unpack it before.",
@@ -344,7 +369,7 @@ def test_the_summary_of_a_class() -> None:
         "      8  ex2.lesson_2  (The model)",
         "      8  ex3.lesson_1  (Training)",
         "      8  ex4.lesson_1  (Predictions)",
-        "To be looked at:",
+        "Worth a look:",
         "      1  could not be graded",
         "         nobody: no modules",
         "      7  flagged",
@@ -364,9 +389,14 @@ def test_progress_without_a_terminal(
         for number in range(300):
             now += 0.5
             progress.done(failed=number % 100 == 0, unchanged=False)
+        for _ in range(2):
+            now += 100
+            progress.tick(["ada", "ben"])
     assert capfd.readouterr().err.splitlines() == [
-        "121 of 1000 done, 2 failed, 2.0 a second, about 7 minutes to go",
-        "242 of 1000 done, 3 failed, 2.0 a second, about 6 minutes to go",
+        "121 of 1000 done, 2 not graded, 2.0 a second, about 7 min to go",
+        "242 of 1000 done, 3 not graded, 2.0 a second, about 6 min to go",
+        "300 of 1000 done, 3 not graded, 1.2 a second, about 10 min to go",
+        "300 of 1000 done, 3 not graded, 0.8 a second, waiting for ada, ben",
     ]
 
 
@@ -378,7 +408,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.done(failed=True, unchanged=False)
     assert "Grading" in screen.file.getvalue()  # type: ignore[attr-defined]
     assert "1/4" in screen.file.getvalue()  # type: ignore[attr-defined]
-    assert "1 failed" in screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "1 not graded" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def started(folder: Path, out: Path, **streams: int) -> "subprocess.Popen[str]":

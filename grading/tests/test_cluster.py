@@ -190,6 +190,7 @@ def test_workers_come_and_go(machines: Machines, secured: dict[str, str], tmp_pa
     assert batch.wait(timeout=120) == 1
     assert results(out) == expected
     assert "takes no part" in machines.said("hub")
+    assert "No worker is ready: waiting for one." in machines.said("hub")
     assert "has another kit" in machines.said("other")
     assert wait_until(lambda: not theirs & processes(), 60)
 
@@ -236,5 +237,8 @@ def test_the_course_key_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 1)
+    for wrong in ("foo", "tcp://127.0.0.1", "http://127.0.0.1:8786"):
+        with pytest.raises(CannotGrade, match="no scheduler's address"):
+            Cluster(wrong, "bubblewrap", None, plots=False)
     with pytest.raises(CannotGrade, match=r"^No Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
         Cluster("tcp://127.0.0.1:9", "bubblewrap", None, plots=False)

@@ -1,9 +1,11 @@
 """A real nbgrader course in a temporary folder, driven by the real commands."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -15,10 +17,11 @@ from grading.course.intake import FILE, Course
 from grading.course.source import ASSIGNMENT
 from grading.jail import ROOT
 from grading.submissions import Submission
-from grading.tests import corpus
+from grading.tests import commands, corpus
 from tests.coach.report import Report
 
 NBGRADER = Path(sys.executable).with_name("nbgrader")
+ENVIRONMENT = {"JUPYTER_CONFIG_DIR": "/nonexistent", "HOME": "/nonexistent", "NO_COLOR": "1"}
 
 
 def kit(*arguments: object, expect: int = 0) -> str:
@@ -32,23 +35,45 @@ def nbgrader(course: Path, *arguments: object, expect: int = 0) -> str:
 
 
 def _run(command: list[str], folder: Path, expect: int) -> tuple[str, str]:
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": "/nonexistent", "HOME": "/nonexistent", "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+    environment = os.environ | ENVIRONMENT
+    return _expected(
+        subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900),
+        expect,
     )
-    assert done.returncode == expect, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+def warm_kit(*arguments: object, expect: int = 0) -> str:
+    """As `kit`, without the seconds that starting takes: commands.py."""
+    return "".join(_expected(commands.grading(*arguments, **ENVIRONMENT), expect))
+
+
+def warm_nbgrader(course: Path, *arguments: object, expect: int = 0) -> str:
+    """As `nbgrader`, without the seconds that starting takes."""
+    return "".join(_expected(commands.nbgrader(course, *arguments, **ENVIRONMENT), expect))
+
+
+def _expected(done: "subprocess.CompletedProcess[str]", expect: int) -> tuple[str, str]:
+    assert done.returncode == expect, f"{done.args}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
 
 
 def create(root: Path) -> Course:
-    """A new course whose assignment is released."""
-    kit("course", "init", root)
-    nbgrader(root, "generate_assignment", ASSIGNMENT)
-    return Course(root, ASSIGNMENT)
+    """A new course whose assignment is released. Only its key isn't its own: every course of this process has it."""
+    return copied(Course(Path(_created().name) / "course", ASSIGNMENT), root)
+
+
+@functools.cache
+def _created() -> "tempfile.TemporaryDirectory[str]":
+    """By the real commands, once: that takes seven seconds."""
+    folder = tempfile.TemporaryDirectory(prefix="course-")
+    course = Path(folder.name) / "course"
+    kit("course", "init", course)
+    nbgrader(course, "generate_assignment", ASSIGNMENT)
+    return folder
 
 
 def copied(course: Course, root: Path) -> Course:
-    """The same course somewhere else: creating one takes seven seconds."""
+    """The same course somewhere else."""
     shutil.copytree(course.root, root, symlinks=True)
     return Course(root, course.assignment)
 
@@ -91,9 +116,9 @@ def imported(course: Course, handed: Path, changed: corpus.Change) -> str:
     (handed / "Di Wu_1004_assignsubmission_file" / "essay.txt").write_text("I did not understand this.")
     screen = ""
     for expect, command, arguments in ((1, "import", [handed]), (0, "autograde", [])):
-        grading = [sys.executable, "-m", "grading", "course", command, str(course.root), *map(str, arguments)]
+        done = commands.grading("course", command, course.root, *arguments, **ENVIRONMENT)
         shown = " ".join([command, ".", *(each.name for each in arguments)])
-        screen += f"$ python -m grading course {shown}\n{_run(grading, ROOT, expect)[0]}"
+        screen += f"$ python -m grading course {shown}\n{_expected(done, expect)[0]}"
     return screen
 
 

@@ -5,6 +5,8 @@ import gc
 import io
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from unittest import mock
 
 import torch
 from rich.console import Console
@@ -148,6 +151,20 @@ def judge_on(folder: Path, numbers: list[Given], *only: str) -> list[Report]:
     suites = [Suite(source) for source in sources]
     judge_many(suites, *only)
     return [report_of(suite, folder, time.monotonic()) for suite in suites]
+
+
+@contextmanager
+def hasty(isolation: str) -> Iterator[Helper]:
+    """A warm helper as any other, but for its limit on an experiment: hasty.py."""
+    start = subprocess.Popen
+
+    def start_ours(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        return start([sys.executable, "-m", "grading.tests.hasty", *command[3:]], **options)
+
+    with mock.patch("subprocess.Popen", start_ours):
+        helper = Helper(isolation)  # type: ignore[arg-type]
+    with helper:
+        yield helper
 
 
 def grade_in_jail(

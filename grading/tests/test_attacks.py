@@ -1,7 +1,8 @@
 """Attacks come to nothing: a submission is worth what its honest part is worth, and the machine is as it was.
 
 Every attack is graded as any submission is, with a course key, several at a time, honest ones between them: as modules
-under both isolations, and as a notebook in an nbgrader course.
+under both isolations, and as a notebook in an nbgrader course. Without ALL, samples of them under the second isolation
+and in the course; and of those that compute until they are stopped, all but one are stopped sooner (hasty.py).
 """
 
 import contextlib
@@ -18,6 +19,8 @@ import msgspec
 import pytest
 
 from grading.formats import FORMATS
+from grading.grade import grade
+from grading.submissions import read
 from grading.tests import corpus, courses, forger, suite
 from grading.tests.processes import descendants, processes, wait_until
 from grading.tests.test_grade import KEY, STUDENT, numbers
@@ -28,7 +31,8 @@ from tests.coach import curriculum
 from tests.coach.report import Report
 
 ATTACKS = {attack.name: attack for attack in corpus.attacks()}
-HONEST_EVERY = 25  # so many attacks, a solution is graded
+GROUP = 8  # attacks that one process grades
+HONEST_EVERY = 10  # groups, a solution is graded
 AT_ONCE = 4  # gradings: some attacks only wait
 EXERCISES = [exercise.id for exercise in curriculum.load()]
 PORTS = (8000, 8080, 8888, 47_000, 47_001, 47_002)  # that the attacks call
@@ -37,15 +41,19 @@ MEMORY = 300 << 20  # bytes, that judging an observation may take
 # Limits stop these, the same ones wherever a submission is graded.
 LIMITED = {"fork bomb", "memory bomb", "endless loop", "endless output", "huge observation"}
 LIMITS = {name for name, attack in ATTACKS.items() if attack.slow or LIMITED & {*attack.field}}
-FIRST = {next(name for name, attack in ATTACKS.items() if kind in attack.field) for kind in corpus.ATTACKS}
+KINDS = {kind: [name for name, attack in ATTACKS.items() if kind in attack.field] for kind in corpus.ATTACKS}
+ONES = {
+    min(names, key=lambda name: name in LIMITS) for names in KINDS.values()
+}  # none that a limit stops, if it may be
+SLOW = [name for name, attack in ATTACKS.items() if attack.slow]
 
 
 def some(every: int) -> list[str]:
-    """The first of every kind, and every so many of those that no limit has to stop."""
+    """One of every kind, and every so many of those that no limit has to stop."""
     return [
         name
         for number, name in enumerate(ATTACKS)
-        if name in FIRST or ((corpus.ALL or number % every == 0) and name not in LIMITS)
+        if name in ONES or ((corpus.ALL or number % every == 0) and name not in LIMITS)
     ]
 
 
@@ -69,14 +77,25 @@ class Battle(NamedTuple):
     strays: set[str]  # processes and files of other users that were not there before
 
 
-def graded(helper: Helper, folder: Path) -> Graded:
+def graded(helper: Helper, folders: list[Path]) -> list[Graded]:
     """As always; or the run that decides alone, where the second one, for words, would only take the same time again."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if helper.isolation == "bubblewrap" and folder.name not in LIMITS:
-        report = suite.grade_in_jail(helper, folder, KEY)
+    found: list[Graded] = []
+    before, given = most_memory(), derive(KEY, STUDENT)
+
+    def done(_: object, report: Report, __: object) -> None:
+        found.append(Graded(report, most_memory() - before))
+
+    if helper.isolation == "bubblewrap" and folders[0].name not in LIMITS:
+        grade([(read(folder), given) for folder in folders], done, helper)
     else:
-        report = suite.points_in_jail(helper, folder, derive(KEY, STUDENT))
-    return Graded(report, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10)
+        for folder in folders:
+            done(None, suite.points_in_jail(helper, folder, given), None)
+    return found
+
+
+def most_memory() -> int:
+    """Bytes that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +116,9 @@ def battle_in_a_course(names: list[str], root: Path) -> Battle:
     larger. What lies beside the modules lies beside the notebook."""
     course = courses.create(root / "course")
     (course.root / "course.key").write_bytes(KEY)
-    groups = corpus.together({name: {c.module for c in ATTACKS[name].changes} for name in names})
-    student = {name: f"attacker-{number}" for number, group in enumerate(groups) for name in group}
-    for number, group in enumerate(groups):
+    authors = corpus.together({name: {c.module for c in ATTACKS[name].changes} for name in names})
+    student = {name: f"attacker-{number}" for number, group in enumerate(authors) for name in group}
+    for number, group in enumerate(authors):
         changes = [change for name in group for change in ATTACKS[name].changes]
         file = courses.submit(
             course, f"attacker-{number}", courses.notebook_of(course, courses.modules(*changes))
@@ -115,7 +134,7 @@ def battle_in_a_course(names: list[str], root: Path) -> Battle:
     os.environ["CANARY"] = "as it was"
     with listeners(heard):
         before, others = machine(canary), of_other_users()
-        courses.kit("course", "autograde", course.root, "--jobs", AT_ONCE)
+        courses.warm_kit("course", "autograde", course.root, "--jobs", 2)
         after, strays = machine(canary), of_other_users() - others
     points = courses.points(course)
     assert all(
@@ -124,6 +143,13 @@ def battle_in_a_course(names: list[str], root: Path) -> Battle:
     attacks = {name: Graded(courses.report(course, student[name]), 0) for name in names}
     honest = [courses.report(course, student) for student in points if student.startswith("honest-")]
     return Battle(attacks, honest, heard, before, after, strays)
+
+
+def groups(names: list[str]) -> Iterator[list[str]]:
+    """One process grades so many, as it would grade a class: its tests are loaded once."""
+    yield from ([name] for name in names if name in LIMITS)
+    others = [name for name in names if name not in LIMITS]
+    yield from (others[start : start + GROUP] for start in range(0, len(others), GROUP))
 
 
 def battle(isolation: str, names: list[str], root: Path) -> Battle:
@@ -136,17 +162,23 @@ def battle(isolation: str, names: list[str], root: Path) -> Battle:
     root.chmod(0o755)
     heard: list[str] = []
     os.environ["CANARY"] = "as it was"
-    with listeners(heard), Helper(isolation) as helper:  # type: ignore[arg-type]
-        helper.wait_until_ready()
+    sooner = set() if corpus.ALL else {*SLOW[1:]} & {*names}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(listeners(heard))
+        helper = stack.enter_context(Helper(isolation))  # type: ignore[arg-type]
+        other = stack.enter_context(suite.hasty(isolation)) if sooner else helper
+        for each in {helper, other}:
+            each.wait_until_ready()
         before, others = machine(canary), of_other_users()
-        forks, jobs, honest = suite.Forks(AT_ONCE), {}, []
-        for number, (name, folder) in enumerate(folders.items()):
-            jobs[name] = forks.start(graded, helper, folder)
+        forks, running, honest = suite.Forks(AT_ONCE), [], []
+        for number, group in enumerate(groups(names)):
+            by = other if group[0] in sooner else helper
+            running.append((group, forks.start(graded, by, [folders[name] for name in group])))
             if number % HONEST_EVERY == 0:
-                honest.append(forks.start(graded, helper, corpus.SOLUTIONS))
-        attacks = {name: job.get() for name, job in jobs.items()}
-        reports = [job.get().report for job in honest]
-        assert wait_until(lambda: not descendants(helper.pid))
+                honest.append(forks.start(graded, helper, [corpus.SOLUTIONS]))
+        attacks = {name: each for group, job in running for name, each in zip(group, job.get(), strict=True)}
+        reports = [each.report for job in honest for each in job.get()]
+        assert wait_until(lambda: not descendants(helper.pid) | descendants(other.pid))
         after, strays = machine(canary), of_other_users() - others
     return Battle(attacks, reports, heard, before, after, strays)
 
@@ -201,10 +233,20 @@ def machine(canary: Path) -> dict[str, object]:
 def of_other_users() -> set[str]:
     """Whatever lies in the folders that are open to all, and runs, and isn't ours."""
     entries = [entry for p in ("/tmp", "/var/tmp", "/dev/shm") for entry in os.scandir(p)]
-    users = {pid: status_line(pid, "Uid") for pid in processes()}
+    others = {pid for pid in processes() if (user := status_line(pid, "Uid")) and "\t0\t" not in user}
     return {entry.path for entry in entries if owner(entry) != os.getuid()} | {
-        f"process {pid}" for pid, line in users.items() if line and "\t0\t" not in line
+        f"process {pid}" for pid in others if not of_a_test(pid, others)
     }
+
+
+def of_a_test(pid: int, others: set[int]) -> bool:
+    """Whether another test has started it, or what it comes from; an attack's, that was left behind, has no such parent."""
+    while pid in others:
+        pid = int(status_line(pid, "PPid").partition("\t")[2] or 0)
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == os.readlink("/proc/self/exe")
+    except OSError:
+        return False
 
 
 def owner(entry: "os.DirEntry[str]") -> int:

@@ -1,6 +1,7 @@
 """The commands: options, exit statuses, the report, hints; and plain pytest, which must agree with them."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from grading.tests import commands
 from grading.tests.suite import Forks
 from tests.coach import curriculum, state
 from tests.coach.__main__ import main
@@ -169,7 +171,8 @@ def test_every_function_of_the_curriculum_is_known_to_the_harness() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_any_terminal_can_show_it(encoding: str) -> None:
-    run = coach("test", "--tree", "exercises", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    command = ["test", "--tree", "exercises"]
+    run = commands.forked(functools.partial(main, command), command, ROOT, encoding)
     assert run.returncode == 1, run.stderr
     assert "Next: write" in run.stdout
 

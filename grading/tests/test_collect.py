@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from nbgrader.utils import parse_utc
 
 from grading.course import collect, received
 from grading.submissions import MODULES, Refused, read
+from grading.tests import commands
 from grading.tests.test_classes import METADATA
 from grading.tests.test_submissions import BODY, NOTEBOOK, zipped
 
@@ -58,8 +58,7 @@ class Course:
 
     def run(self, *command: str) -> str:
         """What an nbgrader command says; it must succeed."""
-        nbgrader = [sys.executable, "-m", "nbgrader", *command, PS]
-        done = subprocess.run(nbgrader, cwd=self.root, capture_output=True, text=True, timeout=60)
+        done = commands.nbgrader(self.root, *command, PS)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr

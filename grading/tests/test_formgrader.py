@@ -80,7 +80,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, beacon: Beacon) -> Course:
     courses.submit(course, SOLVED, courses.notebook_of(course, courses.modules()))
     courses.submit(course, WRONG, courses.notebook_of(course, courses.modules(MISTAKE.change)))
     courses.submit(course, ATTACKER, attack(course, beacon.url))
-    courses.kit("course", "autograde", course.root, "--jobs", 2)
+    courses.warm_kit("course", "autograde", course.root, "--jobs", 2)
     courses.submit(course, NEW, courses.notebook_of(course, courses.modules()))
     return course
 
@@ -329,7 +329,7 @@ def test_nothing_of_what_an_attacker_wrote_runs_or_is_fetched_in_the_formgrader(
 def test_nothing_of_what_an_attacker_wrote_runs_or_is_fetched_in_the_feedback(
     course: Course, browser: Browser, beacon: Beacon
 ) -> None:
-    courses.nbgrader(course.root, "generate_feedback", ASSIGNMENT)
+    courses.warm_nbgrader(course.root, "generate_feedback", ASSIGNMENT)
     for student in (WRONG, ATTACKER):
         browser.open((course.root / "feedback" / student / ASSIGNMENT / f"{NOTEBOOK}.html").as_uri())
         browser.screen(f"feedback_{student}")
@@ -375,7 +375,7 @@ def test_grading_again_keeps_what_was_marked_by_hand(
     course: Course, server: Server, browser: Browser
 ) -> None:
     before = gradebook(course)
-    courses.nbgrader(course.root, "autograde", ASSIGNMENT, f"--student={WRONG}", "--force")
+    courses.warm_nbgrader(course.root, "autograde", ASSIGNMENT, f"--student={WRONG}", "--force")
     theirs, others = [row for row in before if row[0] == WRONG], [row for row in before if row[0] != WRONG]
     again = courses.graded_again(theirs)
     assert again != theirs  # the mark is to be looked at again

@@ -16,7 +16,7 @@ from grading import wire
 from grading.formats import FORMATS
 from grading.grade import NO_KEY, OWN_NUMBERS_ONLY, Pictures, grade
 from grading.submissions import Submission, read
-from grading.tests import corpus, suite, test_golden
+from grading.tests import commands, corpus, suite, test_golden
 from grading.tests.processes import descendants, wait_until
 from grading.variants import derive
 from grading.warm import WITHOUT_ANSWER, Helper, Run, experiments, outcome
@@ -88,7 +88,7 @@ def test_less_is_exit_status_1() -> None:
 def test_whatever_keeps_it_from_grading_is_exit_status_2(
     arguments: list[str], says: str, key_file: Path
 ) -> None:
-    done = run(*(key_file if argument == "KEY" else argument for argument in arguments))
+    done = commands.grading("grade", *(key_file if argument == "KEY" else argument for argument in arguments))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Not graded: ")
     assert says in done.stderr
@@ -97,8 +97,7 @@ def test_whatever_keeps_it_from_grading_is_exit_status_2(
 
 def test_the_cold_command_line_agrees(tmp_path: Path, forks: suite.Forks) -> None:
     """The same points as in practice, from a process that starts from nothing."""
-    entries: list[corpus.Mistake | corpus.Variant] = [*corpus.mistakes()[::150], *corpus.variants()[::135]]
-    assert len(entries) == 3
+    entries: list[corpus.Mistake | corpus.Variant] = [corpus.mistakes()[0], corpus.variants()[0]]
     jobs = {}
     for entry in entries:
         changes = (entry.change,) if isinstance(entry, corpus.Mistake) else entry.changes

@@ -39,11 +39,16 @@ SECRETS = [
 
 
 @pytest.fixture(scope="module", params=["bubblewrap", "process"])
-def seen(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any], list[bytes]]]:
+def jailer(request: pytest.FixtureRequest) -> Iterator[Helper]:
+    with Helper(request.param) as helper:
+        yield helper
+
+
+@pytest.fixture(scope="module")
+def seen(jailer: Helper) -> tuple[str, dict[str, Any], list[bytes]]:
     """(isolation, what the student's code found, what listeners on this machine heard)."""
     heard: list[bytes] = []
     with contextlib.ExitStack() as stack:
-        helper = stack.enter_context(Helper(request.param))
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         port = tcp.getsockname()[1]
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -64,12 +69,12 @@ def seen(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any], 
             "port": port,
             "name": f"listener-{os.getpid()}",
         }
-        found = probe.look(helper, **ask)
+        found = probe.look(jailer, **ask)
         for listener in (tcp, udp, abstract):
             listener.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 heard.append(listener.recv(10) if listener is udp else str(listener.accept()).encode())
-        yield request.param, found, heard
+    return jailer.isolation, found, heard
 
 
 Seen = tuple[str, dict[str, Any], list[bytes]]
@@ -229,17 +234,15 @@ def pick_device():
 """
 
 
-@pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
-def test_all_of_a_submission_is_dead_when_its_run_ends(isolation: str) -> None:
+def test_all_of_a_submission_is_dead_when_its_run_ends(jailer: Helper) -> None:
     modules = {"ex1_dataset.py": LINGERS.replace("MUCH", "0").encode()}
-    with Helper(isolation) as helper:  # type: ignore[arg-type]
-        run = helper.observe(Submission("lingers", None, modules), PRACTICE, experiments(["ex1"]))
-        assert run.outcomes["dataset.devices"].status == "ok"
-        assert wait_until(lambda: not descendants(helper.pid))
+    run = jailer.observe(Submission("lingers", None, modules), PRACTICE, experiments(["ex1"]))
+    assert run.outcomes["dataset.devices"].status == "ok"
+    assert wait_until(lambda: not descendants(jailer.pid))
 
 
 @pytest.mark.parametrize("isolation", ["bubblewrap", "process"])
-def test_the_death_of_the_helper_is_that_of_all(isolation: str) -> None:
+def test_the_death_of_the_helper_is_that_of_all_and_an_error_of_ours(isolation: str) -> None:
     modules = {"ex1_dataset.py": LINGERS.replace("MUCH", "600").encode()}
     children: set[int] = set()
     with Helper(isolation) as helper:  # type: ignore[arg-type]
@@ -255,11 +258,5 @@ def test_the_death_of_the_helper_is_that_of_all(isolation: str) -> None:
         os.kill(helper.pid, signal.SIGKILL)
         os.waitpid(child, 0)
         assert wait_until(lambda: not children & processes())
-
-
-def test_a_helper_that_dies_is_an_error_of_ours() -> None:
-    with Helper("bubblewrap") as helper:
-        helper.wait_until_ready()
-        os.kill(helper.pid, signal.SIGKILL)
         with pytest.raises(CannotGrade, match="has died"):
             helper.observe(read(corpus.SOLUTIONS), PRACTICE)

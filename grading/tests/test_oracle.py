@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from grading.tests import corpus
 from tests import oracle
 from tests.harness.given import PRACTICE, Column
 from tests.harness.observations import Pair
@@ -293,9 +294,10 @@ def practice_training(loop: Loop, epochs: int = PRACTICE.epochs) -> tuple[Data, 
 # --- Right runs --------------------------------------------------------------------------------------
 
 
-def test_a_thousand_right_runs_raise_no_alarm() -> None:
+def test_right_runs_raise_no_alarm() -> None:
+    """300 of them, of every kind; a thousand with ALL."""
     worst = 0.0
-    for seed in range(1000):
+    for seed in range(1000 if corpus.ALL else 300):
         lr = (LR, 1 / 64, LR, 0.05)[seed // 3 % 4]
         data, run = some_training(seed, epochs=300 if seed % 19 == 0 else 40, lr=lr)
         x, y = data.train

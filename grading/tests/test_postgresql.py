@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +21,7 @@ from nbgrader.api import Gradebook
 from grading.course import received
 from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT, NOTEBOOK
-from grading.tests import corpus, courses
+from grading.tests import corpus, courses, suite
 from grading.tests.processes import wait_until
 
 T = TypeVar("T")
@@ -90,7 +89,7 @@ def _answers(url: str) -> bool:
 def pair(tmp_path_factory: pytest.TempPathFactory, database: str) -> dict[str, Course]:
     """The same course twice, with the same key and the same submissions, by the URLs of their gradebooks."""
     first = tmp_path_factory.mktemp("sqlite") / "course"
-    courses.kit("course", "init", first)
+    courses.warm_kit("course", "init", first)
     with (first / "nbgrader_config.py").open("a") as config:
         config.write('\nc.LateSubmissionPlugin.penalty_method = "zero"\n')
     second = tmp_path_factory.mktemp("postgresql") / "course"
@@ -101,7 +100,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory, database: str) -> dict[str, C
         f"sqlite:///{first}/gradebook.db": Course(first, ASSIGNMENT),
         database: Course(second, ASSIGNMENT),
     }
-    _at_once(lambda course: courses.nbgrader(course.root, "generate_assignment", ASSIGNMENT), made.values())
+    _at_once(
+        lambda course: courses.warm_nbgrader(course.root, "generate_assignment", ASSIGNMENT), made.values()
+    )
     for url, course in made.items():
         with Gradebook(url, course.root.name) as book:
             book.update_or_create_assignment(ASSIGNMENT, duedate=DUE)
@@ -133,8 +134,8 @@ def test_both_commands_write_the_same_gradebook_on_postgresql_and_on_sqlite(
     _at_once(
         lambda command: command(),
         [
-            lambda: courses.nbgrader(here.root, "autograde", ASSIGNMENT),
-            lambda: courses.kit("course", "autograde", there.root, "--jobs", 4),
+            lambda: courses.warm_nbgrader(here.root, "autograde", ASSIGNMENT),
+            lambda: courses.warm_kit("course", "autograde", there.root, "--jobs", 4),
         ],
     )
     expected, found = courses.gradebook(sqlite), courses.gradebook(database)
@@ -176,16 +177,15 @@ def test_four_processes_at_the_same_time_lose_nothing_and_write_nothing_twice(
 
 
 def _again(course: Course, pattern: str) -> None:
-    said = courses.nbgrader(course.root, "autograde", ASSIGNMENT, f"--student={pattern}", "--force")
+    said = courses.warm_nbgrader(course.root, "autograde", ASSIGNMENT, f"--student={pattern}", "--force")
     assert said.count("Removing existing assignment") == 2, said
 
 
 def _at_once(function: Callable[[T], object], items: Collection[T]) -> None:
-    """Call a function on each, all at the same time. Raises the first failure, when all have ended."""
-    with ThreadPoolExecutor(len(items)) as threads:
-        running = [threads.submit(function, item) for item in items]
-    for done in running:
-        done.result()
+    """Call a function on each, all at the same time, in processes of their own. Raises the first failure."""
+    forks = suite.Forks(len(items))
+    for job in [forks.start(function, item) for item in items]:
+        job.get()
 
 
 def _of(kind: str, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:

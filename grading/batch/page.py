@@ -15,6 +15,7 @@ import jinja2
 from grading.batch.tally import Lesson, Look, Result, Tally
 from grading.formats.common import STATUS, circumstances, heading, lessons, progress, said, tidy
 from grading.formats.text import MARKS
+from grading.grade import NO_KEY
 from tests.coach.pictures import HEIGHT, WIDTH
 from tests.coach.plain import line, paragraph
 from tests.coach.report import ExerciseResult, Report, exercise
@@ -94,6 +95,7 @@ def write(file: Path, tally: Tally, results: Iterable[Result], name: str) -> Non
         style=style,
         script=script,
         tally=tally,
+        no_key=NO_KEY,
         bars=_bars(tally),
         looks=_looks(tally),
         tests=[_hard(lesson, tally) for lesson in tally.hardest],

@@ -17,6 +17,8 @@ from tests.harness.given import Given
 
 RUNS = 7
 
+DERIVED = 200  # students
+
 
 def experiments_warm() -> tuple[float, float, int]:
     """CPU seconds of all experiments in a warm process, and of the 300 epochs alone, unwatched; their number."""
@@ -85,3 +87,11 @@ def private_megabytes() -> float:
         os._exit(0)
     os.wait()
     return int(os.read(reading, 20)) / 1024
+
+
+def deriving() -> float:
+    """CPU seconds that a student's secret numbers take."""
+    start = time.process_time()
+    for number in range(DERIVED):
+        derive(b"a key for nothing but this measurement", f"student {number}")
+    return (time.process_time() - start) / DERIVED

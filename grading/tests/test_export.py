@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import ExportApp
 from nbgrader.coursedir import CourseDirectory
 
-from grading.course import spreadsheet
+from grading import spreadsheet
 from grading.course.export import Canvas, GradesExport, Moodle, Table
 from grading.tests import reports
 from grading.tests.reports import part

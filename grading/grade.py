@@ -22,7 +22,7 @@ OWN_NUMBERS_ONLY = "Right for the exercise's own numbers only: is one of them wr
 NO_KEY = "Graded on the exercise's own numbers only: no course key was given."
 
 Pictures = dict[str, bytes]  # PNG files, by the names of the functions that drew them
-# Each exercise in a process of its own, so that none feels another, costs a third more than all of them in one. So all
+# Each exercise in a process of its own, so that none feels another, costs much more than all of them in one. So all
 # are run in one first, within the time that right code needs, and what fails there is looked at again alone.
 TOGETHER: Experiments = (tuple(name for group in experiments() for name in group),)
 TOGETHER_SECONDS = 4.0, 12.0  # of the processor, and on the clock

@@ -41,7 +41,7 @@ mutants: .venv/developer
 	@$(BIN)/python -m grading.mutants
 
 soak: .venv/developer
-	@$(BIN)/python -m grading.soak
+	@$(BIN)/python -m grading.bench.soak
 
 system:
 	@sh grading/system.sh

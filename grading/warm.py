@@ -59,6 +59,7 @@ class Client:
         wall_s: float = limits.SUBMISSION_WALL_SECONDS,
     ) -> Run:
         """Run all experiments of the suite, or those that are wanted, in a fresh jail. Raises CannotGrade."""
+        self.wait_until_ready()
         cells = None
         if submission.cells is not None:
             cells = tuple((cell.number, cell.source) for cell in submission.cells)
@@ -88,6 +89,9 @@ class Client:
         except ValueError as error:
             raise CannotGrade(f"The helper process sent what can't be read: {error}") from None
         return Run(given, outcomes)
+
+    def wait_until_ready(self) -> None:
+        """Raises CannotGrade. Here nothing: whoever started the helper has waited."""
 
     def last_words(self) -> str:
         """What the helper complained of before it died."""
@@ -148,17 +152,6 @@ class Helper(Client):
             self._process.wait()
         self._starting.cleanup()
         self._complaints.close()
-
-    def observe(
-        self,
-        submission: Submission,
-        given: Given,
-        wanted: Experiments | None = None,
-        cpu_s: float = limits.SUBMISSION_CPU_SECONDS,
-        wall_s: float = limits.SUBMISSION_WALL_SECONDS,
-    ) -> Run:
-        self.wait_until_ready()
-        return super().observe(submission, given, wanted, cpu_s, wall_s)
 
     def died(self, within_s: float = 0.0) -> bool:
         """Whether it has, or does so soon: its connections end before it does."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Where a single submission is graded, in CI, not all of it is installed: the command imports what it needs.
 
 NO_DASK = "{} is not installed here: .venv/bin/pip install --constraint constraints.txt distributed"
+ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
 AGAIN = "What is done is kept: the same command goes on from there."
 
 
@@ -55,8 +57,8 @@ def batch(
     from grading.batch.tally import summary
     from grading.pool import NoGraders, Pool
 
-    if dask == "":
-        raise _stopped("--dask has no address: one looks like tcp://HOST:8786.")
+    if dask is not None and not ADDRESS.fullmatch(dask):
+        raise _stopped(f"--dask {dask!r} is no scheduler's address: one looks like tcp://HOST:8786.")
     insist_on_places(submissions, out)
     key = read_key(secret_file) if secret_file else None
     try:

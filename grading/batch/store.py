@@ -165,12 +165,13 @@ class Store:
             self._append(msgspec.json.encode(Head(course_key)) + b"\n")
             return
         if before != course_key:
-            was, now = (
-                f"{'with another' if key else 'without a'} course key" for key in (before, course_key)
-            )
-            was = was if course_key or before is None else "with a course key"
+            how = (
+                "without a course key, and this run has one" if before is None
+                else "with a course key, and this run has none" if course_key is None
+                else "with another course key than this run has"
+            )  # fmt: skip
             raise Refused(
-                f"{self.folder} was graded {was}, and this run is {now}. Give it the same --secret-file, or another --out."
+                f"{self.folder} was graded {how}. Give it the same --secret-file, or another --out."
             )
 
     def _append(self, line: bytes) -> None:

@@ -19,22 +19,12 @@ from selenium.webdriver.common.keys import Keys
 
 from grading.batch import page
 from grading.batch.tally import Result, Tally
-from grading.tests import reports
+from grading.tests import browser, reports
 from grading.tests.processes import wait_until
 from grading.tests.reports import FULL, HOSTILE, MIXED, STUB, alike, part, report, with_text
 from tests.coach.report import Flag, Report
 
-BROWSER = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-)
+BROWSER = (*browser.FLAGS, "--window-size=1200,900")
 LIGHT, DARK = ({"name": "prefers-color-scheme", "value": value} for value in ("light", "dark"))
 SCRIPT = "<script>alert(1);document.title='pwned'</script>"
 MARKUP = f"""'"></pre></td></details></table>{SCRIPT}<img src=x onerror=alert(1)>{{{{ name }}}}{{% raw %}}&lt;b&gt;"""

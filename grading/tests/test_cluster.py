@@ -20,7 +20,7 @@ from grading.batch.cluster import Cluster, grade_there
 from grading.jail import ROOT
 from grading.pool import Pool
 from grading.submissions import read
-from grading.tests import batches, corpus
+from grading.tests import batches, commands, corpus
 from grading.tests.batches import KEY, results, run
 from grading.tests.processes import descendants, processes, wait_until
 from grading.variants import derive
@@ -235,10 +235,17 @@ def test_the_course_key_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     assert KEY not in bytes(repr(vars(cluster._graders)), "utf-8")
 
 
+@pytest.mark.parametrize("wrong", ["", "foo", "tcp://127.0.0.1", "http://127.0.0.1:8786"])
+def test_what_is_no_address(wrong: str, tmp_path: Path) -> None:
+    done = commands.grading("batch", tmp_path, "--out", tmp_path / "out", "--dask", wrong)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"Stopped: --dask {wrong!r} is no scheduler's address: one looks like tcp://HOST:8786.\n"
+    )
+
+
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 1)
-    for wrong in ("foo", "tcp://127.0.0.1", "http://127.0.0.1:8786"):
-        with pytest.raises(CannotGrade, match="no scheduler's address"):
-            Cluster(wrong, "bubblewrap", None, plots=False)
     with pytest.raises(CannotGrade, match=r"^No Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
         Cluster("tcp://127.0.0.1:9", "bubblewrap", None, plots=False)

@@ -23,24 +23,14 @@ from selenium.webdriver.common.keys import Keys
 
 from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT, MANUAL_POINTS, NOTEBOOK
-from grading.tests import corpus, courses
+from grading.tests import browser, corpus, courses
 from grading.tests.processes import descendants, processes, wait_until
 
 MISTAKE = next(mistake for mistake in corpus.mistakes() if mistake.name == "step_without_parentheses")
 TOKEN = "a-token-of-the-tests"
 SOLVED, WRONG, ATTACKER, NEW = "ada", "bob", "mallory", "newcomer"
 COMMENT = "The test points & the line: *which* is which?"
-BROWSER = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,1000",
-)
+BROWSER = (*browser.FLAGS, "--window-size=1200,1000")
 # Whatever the page wants from elsewhere isn't there. So the test is the same with a network and without.
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 

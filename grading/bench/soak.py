@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from grading.demo import ROOT, classroom
+from grading.bench.clock import ROOT, process_seconds
+from grading.demo import classroom
 from grading.tests.processes import descendants
 
 STUDENTS = 10_000
@@ -36,6 +37,9 @@ def main() -> int:
     print("submissions   memory of the coordinator (MB)   CPU-seconds a submission")
     for done, memory, cpu in rows:
         print(f"{done:11,}   {memory:30.1f}   {cpu:24.3f}")
+    if batch.returncode or len(rows) < 3:
+        print("It ended before its end.")
+        return 1
     growth, drift = rows[-1][1] - rows[0][1], rows[-1][2] / rows[1][2]
     problems = [
         *([f"{STUDENTS - graded} have no report"] if graded != STUDENTS else []),
@@ -52,24 +56,16 @@ def watch(batch: "subprocess.Popen[bytes]", out: Path) -> Iterator[tuple[int, fl
     before, done = 0.0, 0
     while batch.poll() is None:
         time.sleep(0.2)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # not there yet, or just gone
             found = len(os.listdir(out / "reports"))
-            if found >= done + EVERY:
-                family = {batch.pid, *descendants(batch.pid)}
-                spent = sum(map(seconds, family))
+            if found >= done + EVERY and resident(batch.pid):
+                spent = process_seconds(batch.pid) + sum(map(process_seconds, descendants(batch.pid)))
                 yield found, resident(batch.pid), (spent - before) / (found - done)
                 before, done = spent, found
 
 
-def seconds(pid: int) -> float:
-    """CPU-seconds of a process and of its children that have ended."""
-    with contextlib.suppress(OSError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
 def resident(pid: int) -> float:
+    """MB; 0 of one that has ended."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

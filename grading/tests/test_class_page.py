@@ -19,12 +19,12 @@ from selenium.webdriver.common.keys import Keys
 
 from grading.batch import page
 from grading.batch.tally import Result, Tally
-from grading.tests import browser, reports
+from grading.tests import reports
+from grading.tests.browser import chromium
 from grading.tests.processes import wait_until
 from grading.tests.reports import FULL, HOSTILE, MIXED, STUB, alike, part, report, with_text
 from tests.coach.report import Flag, Report
 
-BROWSER = (*browser.FLAGS, "--window-size=1200,900")
 LIGHT, DARK = ({"name": "prefers-color-scheme", "value": value} for value in ("light", "dark"))
 SCRIPT = "<script>alert(1);document.title='pwned'</script>"
 MARKUP = f"""'"></pre></td></details></table>{SCRIPT}<img src=x onerror=alert(1)>{{{{ name }}}}{{% raw %}}&lt;b&gt;"""
@@ -146,16 +146,9 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for option in (*BROWSER, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("unhandledPromptBehavior", "ignore")  # a dialog stays, for the test to see
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
+    profile = tmp_path_factory.mktemp("chromium")
+    with chromium(profile, logs=("browser", "performance")) as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbgrader.apps.nbgraderapp import NbGraderApp
 
-from grading.course.intake import FILE, Course
+from grading.course.intake import FILE
 from grading.course.source import ASSIGNMENT, NOTEBOOK
 from grading.tests import commands, corpus, courses
 
@@ -55,7 +55,10 @@ class Hub:
                 os.setuid(USER.pw_uid)
             return NbGraderApp.launch_instance()
 
-        environment = courses.ENVIRONMENT | {"HOME": str(self.home), "JUPYTER_DATA_DIR": str(self.home / "data")}
+        environment = courses.ENVIRONMENT | {
+            "HOME": str(self.home),
+            "JUPYTER_DATA_DIR": str(self.home / "data"),
+        }
         done = commands.forked(main, ["nbgrader", *command], self.home, **environment)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

@@ -1,38 +1,27 @@
 """nbgrader's formgrader on a course of ours: a real Jupyter server, a real browser, and a student who attacks both."""
 
-import base64
-import contextlib
 import http.server
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
-from selenium import webdriver
 from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT, MANUAL_POINTS, NOTEBOOK
-from grading.tests import browser, corpus, courses
+from grading.tests import corpus, courses, jupyter
+from grading.tests.browser import Browser
+from grading.tests.jupyter import Server
 from grading.tests.processes import descendants, processes, wait_until
 
 MISTAKE = next(mistake for mistake in corpus.mistakes() if mistake.name == "step_without_parentheses")
-TOKEN = "a-token-of-the-tests"
 SOLVED, WRONG, ATTACKER, NEW = "ada", "bob", "mallory", "newcomer"
 COMMENT = "The test points & the line: *which* is which?"
-BROWSER = (*browser.FLAGS, "--window-size=1200,1000")
-# Whatever the page wants from elsewhere isn't there. So the test is the same with a network and without.
-ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 class Beacon:
@@ -131,131 +120,26 @@ def create_loss():  # <script>{script}</script> </code></pre></div>
     return str(nbformat.writes(notebook))
 
 
-class Server:
-    """A Jupyter server, as an instructor starts it."""
-
-    def __init__(self, url: str, pid: int, log: Path) -> None:
-        self.url, self.pid, self.log = url, pid, log
-
-
 @pytest.fixture(scope="module")
 def server(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`jupyter lab` in the course's folder, that and no more."""
-    home = tmp_path_factory.mktemp("home")
-    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "CONFIG_PATH", "PATH")
-    environment = os.environ | {f"JUPYTER_{name}": str(home / name) for name in places} | {"HOME": str(home)}
-    port = _free_port()
-    command = [
-        Path(sys.executable).with_name("jupyter"),
-        "lab",
-        "--no-browser",
-        "--ip=127.0.0.1",
-        f"--port={port}",
-    ]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--allow-root"]
-    log = home / "log"
-    with log.open("w") as stream:
-        started = subprocess.Popen(
-            command,
-            cwd=course.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-        )
-    try:
-        assert wait_until(lambda: _listens(port) or started.poll() is not None, 60), log.read_text()
-        assert started.poll() is None, log.read_text()
-        yield Server(f"http://127.0.0.1:{port}", started.pid, log)
-    finally:
-        started.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(timeout=20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)
-        started.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-class Browser:
-    """What a person does with a browser. A failure says what was on the page."""
-
-    def __init__(self, driver: webdriver.Chrome, screens: Path) -> None:
-        self.driver, self.screens = driver, screens
-
-    def open(self, url: str) -> None:
-        self.driver.get(url)
-
-    def run(self, script: str, *arguments: object) -> object:
-        return self.driver.execute_script(script, *arguments)
-
-    def until(self, what: str, condition: Callable[[], object], seconds: float = 60) -> None:
-        assert wait_until(condition, seconds), f"{what}: not within {seconds} seconds.\n{self.page()}"
-
-    def page(self) -> str:
-        """What can be read there, and what the browser complained of."""
-        text = self.driver.find_element(By.TAG_NAME, "body").text
-        console = [entry["message"] for entry in self.driver.get_log("browser")]
-        return f"{self.driver.current_url} “{self.driver.title}”\n{text[:3000]}\n{console}"
-
-    def rows(self) -> list[list[str]]:
-        """The cells of formgrader's table, a list for each row."""
-        found = self.run(
-            "return [...document.querySelectorAll('#main-table tr')]"
-            ".map(row => [...row.cells].map(cell => cell.innerText.trim() || cell.dataset.search || ''))"
-        )
-        assert isinstance(found, list)
-        return found
-
-    def screen(self, name: str) -> None:
-        """The whole page as a picture."""
-        height = self.run("return document.documentElement.scrollHeight")
-        clip = {"x": 0, "y": 0, "width": 1200, "height": height, "scale": 1}
-        shot = self.driver.execute_cdp_cmd(
-            "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
-        )
-        (self.screens / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
+    with jupyter.lab(course.root, tmp_path_factory.mktemp("home")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Iterator[Browser]:
-    """Logged in."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for option in (*BROWSER, ALONE, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("unhandledPromptBehavior", "ignore")  # a dialog stays, for the test to see
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
-    driver.set_page_load_timeout(60)
-    try:
-        driver.get(
-            f"{server.url}/api/status?token={TOKEN}"
-        )  # formgrader's own pages forget it: their cookie has no path
-        yield Browser(driver, tmp_path_factory.mktemp("screens"))
-    finally:
-        driver.quit()
+    new = tmp_path_factory.mktemp
+    with jupyter.visited(server, new("chromium"), new("screens")) as browser:
+        yield browser
 
 
 def test_the_list_shows_everybodys_points_and_who_is_to_be_graded(
     course: Course, server: Server, browser: Browser
 ) -> None:
     browser.open(f"{server.url}/formgrader/manage_submissions/{ASSIGNMENT}")
-    browser.until("four students", lambda: len(browser.rows()) == 4)
+    browser.until("four students", lambda: len(rows(browser)) == 4)
     browser.screen("manage_submissions")
-    found = {student: (status, points) for _, student, _, status, points, *_ in browser.rows()}
+    found = {student: (status, points) for _, student, _, status, points, *_ in rows(browser)}
     by_hand, most = "needs manual grading", 100 + 4 * MANUAL_POINTS
     assert found == {
         SOLVED: (by_hand, f"100 / {most}"),
@@ -265,12 +149,12 @@ def test_the_list_shows_everybodys_points_and_who_is_to_be_graded(
     }, browser.page()
 
     browser.open(f"{server.url}/formgrader/gradebook/{ASSIGNMENT}/{NOTEBOOK}")
-    browser.until("three notebooks", lambda: len(browser.rows()) == 3)
+    browser.until("three notebooks", lambda: len(rows(browser)) == 3)
     browser.run("toggleAllNames()")
     browser.screen("manual_grading")
-    found = {name: (points, failed) for _, name, points, _, _, _, _, failed, _ in browser.rows()}
+    found = {name: (points, failed) for _, name, points, _, _, _, _, failed, _ in rows(browser)}
     assert found.keys() == {SOLVED, WRONG, ATTACKER}, browser.page()
-    assert {row[6] for row in browser.rows()} == {"needs manual grade"}, browser.page()
+    assert {row[6] for row in rows(browser)} == {"needs manual grade"}, browser.page()
     assert found[SOLVED] == (f"100 / {most}", "") and found[WRONG][1] == "tests failed", browser.page()
 
 
@@ -335,7 +219,7 @@ def test_its_own_button_grades_and_leaves_no_process_behind(
 ) -> None:
     assert descendants(server.pid) == set()
     browser.open(f"{server.url}/formgrader/manage_submissions/{ASSIGNMENT}")
-    browser.until("four students", lambda: len(browser.rows()) == 4)
+    browser.until("four students", lambda: len(rows(browser)) == 4)
     row = browser.driver.find_element(By.XPATH, f"//tr[td[contains(@class, 'student-id')][text()='{NEW}']]")
     row.find_element(By.CSS_SELECTOR, ".autograde a").click()
     graders: set[int] = set()
@@ -352,7 +236,7 @@ def test_its_own_button_grades_and_leaves_no_process_behind(
         "its points",
         lambda: (
             [NEW, "needs manual grading", "100 / 120"]
-            in [[student, status, points] for _, student, _, status, points, *_ in browser.rows()]
+            in [[student, status, points] for _, student, _, status, points, *_ in rows(browser)]
         ),
     )
     assert graders, "no process was seen: where was it graded?"
@@ -379,6 +263,16 @@ def test_grading_again_keeps_what_was_marked_by_hand(
 
 def gradebook(course: Course) -> list[tuple[object, ...]]:
     return courses.gradebook(f"sqlite:///{course.root}/gradebook.db")
+
+
+def rows(browser: Browser) -> list[list[str]]:
+    """The cells of formgrader's table, a list for each row."""
+    found = browser.run(
+        "return [...document.querySelectorAll('#main-table tr')]"
+        ".map(row => [...row.cells].map(cell => cell.innerText.trim() || cell.dataset.search || ''))"
+    )
+    assert isinstance(found, list)
+    return found
 
 
 def open_submission(course: Course, server: Server, browser: Browser, student: str) -> None:

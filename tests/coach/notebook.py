@@ -6,7 +6,7 @@ import linecache
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,7 +17,7 @@ from tests.coach.report import ExerciseResult
 from tests.coach.run import report, run
 from tests.coach.suite import Suite
 from tests.coach.table import table
-from tests.coach.terminal import urgent
+from tests.coach.terminal import heading, urgent
 from tests.harness.given import PRACTICE
 from tests.harness.live import Live, set_aside
 from tests.harness.observations import Outcome
@@ -63,18 +63,21 @@ def check(exercise: str) -> Verdict:
         # What the workflow says depends on whether the exercises before it are done.
         suite = run(kernel, None if wanted.id == "workflow" else wanted.id)
         drawn = kernel.observe(PICTURES[wanted.id][0]) if wanted.id in PICTURES else None
-    judged = report(suite.results.values(), "notebook", "", started).exercises[-1]
-    return Verdict(judged.score, table(judged) + _next(judged, suite) + _image(wanted.id, drawn))
+    exercises = report(suite.results.values(), "notebook", "", started).exercises
+    judged = exercises[-1]
+    return Verdict(judged.score, table(judged) + _next(exercises, suite) + _image(wanted.id, drawn))
 
 
-def _next(exercise: ExerciseResult, suite: Suite) -> str:
-    """What to do now, and why."""
-    test = urgent(exercise)
-    if test is None:
+def _next(exercises: Sequence[ExerciseResult], suite: Suite) -> str:
+    """What to do now, and why: in the first exercise that isn't done."""
+    exercise = next((exercise for exercise in exercises if exercise.status != "done"), None)
+    test = urgent(exercise) if exercise else None
+    if exercise is None or test is None:
         return ""
     verb, function = "write" if test.status == "todo" else "mend", suite.about.get(test.id)
     what = f"{verb} <code>{escape(function)}</code>" if function else f"«{escape(test.title)}»"
-    return f"<div><strong>Next: {what}.</strong> {escape(suite.lessons.get(test.id, ''))}</div>"
+    where = "" if exercise is exercises[-1] else f", {escape(heading(exercise))}"
+    return f"<div><strong>Next: {what}{where}.</strong> {escape(suite.lessons.get(test.id, ''))}</div>"
 
 
 def _image(exercise: str, drawn: Outcome | None) -> str:

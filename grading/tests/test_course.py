@@ -28,6 +28,7 @@ from grading.course.source import ANSWER, ASSIGNMENT
 from grading.jail import ROOT
 from grading.tests import corpus, courses, suite, test_golden
 from grading.tests.broken import BROKEN, LAID
+from grading.tests.damage import all_damaged
 from grading.tests.processes import wait_until
 from grading.warm import Helper
 from tests.coach import curriculum
@@ -163,6 +164,22 @@ def test_grading_it_alone_comes_to_the_same(name: str, graded: Class, helper: He
     assert {t.id: t.status for e in alone.exercises for t in e.tests} == {
         t.id: t.status for e in report.exercises for t in e.tests
     }
+
+
+def test_damaged_notebooks_stop_nobody(new: Course, tmp_path: Path) -> None:
+    """By nbgrader's own command. Honest students before, between and after them have what they should have."""
+    course = courses.copied(new, tmp_path / "course")
+    solved = courses.notebook_of(course, courses.modules())
+    damaged = all_damaged(json.loads(solved))[:: 1 if corpus.ALL else 40]
+    for number, data in enumerate(damaged):
+        courses.submit(course, f"{number:03}-damaged", data)
+    honest = ["000", f"{len(damaged) // 2:03}", "999"]
+    for name in honest:
+        courses.submit(course, name, solved)
+    courses.warm_nbgrader(course.root, "autograde", ASSIGNMENT)
+    found = scores(course)
+    assert len(found) == len(damaged) + len(honest)
+    assert [found[name] for name in honest] == [100] * 3
 
 
 def test_the_words_are_there(graded: Class) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions, ComputeChecksums, LockCells
 from nbgrader.utils import compute_checksum, determine_grade
@@ -18,6 +17,7 @@ from grading.notebooks import MOST_BYTES
 from grading.submissions import Refused, Submission, read
 from grading.tests import courses
 from grading.tests.broken import BROKEN
+from grading.tests.damage import damaged, each_time
 
 
 def released() -> NotebookNode:
@@ -129,55 +129,12 @@ def test_the_same_submission_makes_the_same_form(tmp_path: Path) -> None:
     assert handed(data, tmp_path) == handed(data, tmp_path)
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path to everything in a JSON document."""
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [path, *(place for key, child in children for place in places(child, (*path, key)))]
-
-
-PLACES = [place for place in places(SOLVED) if place]
-
-
-def damage(notebook: Any, place: tuple[Any, ...], kind: str, value: Any) -> None:
-    *above, last = place
-    try:
-        for key in above:
-            notebook = notebook[key]
-        if kind == "remove":
-            del notebook[last]
-        elif kind == "double" and isinstance(notebook, list):
-            notebook.insert(last, copy.deepcopy(notebook[last]))
-        else:
-            notebook[last] = value
-    except (LookupError, TypeError):
-        pass  # gone with an earlier damage
-
-
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(PLACES), st.sampled_from(["remove", "double", "replace"]), values),
-        min_size=1,
-        max_size=6,
-    )
-)
-def test_no_damage_stops_the_class(
-    tmp_path_factory: pytest.TempPathFactory, damages: list[tuple[tuple[Any, ...], str, Any]]
-) -> None:
+@each_time
+@given(damaged(SOLVED))
+def test_no_damage_stops_the_class(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Anything in a notebook's JSON may be missing, doubled or something else."""
-    notebook = copy.deepcopy(SOLVED)
-    for place, kind, value in damages:
-        damage(notebook, place, kind, value)
-    folder = tmp_path_factory.getbasetemp()
     try:
-        filled = handed(json.dumps(notebook).encode(), folder)
+        filled = handed(data, tmp_path_factory.getbasetemp())
     except Refused:
         return
     of_the_course(filled.notebook)

@@ -21,8 +21,7 @@ c.CourseDirectory.submitted_directory = "submissions"
 
 def plain(course: Course, students: list[Student], root: Path) -> Cost:
     """Of each notebook: nbgrader's autograde with its own graders, in a copy of the course; without its start."""
-    copy = courses.copied(course, root)
-    (root / "nbgrader_config.py").write_text(PLAIN.format(root=str(root)))
+    copy = plain_course(course, root)
     cost = _autograded(copy, students)
     exercises = {exercise.id: exercise.points for exercise in curriculum.load()}
     for student in students:
@@ -31,6 +30,13 @@ def plain(course: Course, students: list[Student], root: Path) -> Cost:
             "it ran the suite"
         )
     return cost
+
+
+def plain_course(course: Course, root: Path) -> Course:
+    """A copy of the course that nbgrader grades as it comes."""
+    copy = courses.copied(course, root)
+    (root / "nbgrader_config.py").write_text(PLAIN.format(root=str(root)))
+    return copy
 
 
 def with_ours(course: Course, students: list[Student], root: Path) -> Cost:

@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from grading import lms
+from grading import lms, notebooks
 from grading.submissions import MODULES, Refused, Submission, choose
 from grading.trees import FILE, FOLDER, LINK, MOST_ENTRIES, Archive, Entry, Folder, ignored, shown
 
@@ -123,7 +123,7 @@ def shares(whole: Class, path: Path) -> list[Share]:
     for top in whole.tops():
         if top.name == METADATA:
             times = received(whole.read(top, _MOST_METADATA))
-        elif top.name in (*MODULES, "exercises"):
+        elif top.name in (*MODULES, "exercises", notebooks.FILE):
             raise Refused(
                 f"{shown(path.name)} is one submission, not those of a class: {top.name} lies in it. "
                 "Name the folder above it, or grade this one alone."

@@ -113,7 +113,7 @@ def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission
     found = [entry for of_one in copies.values() for entry in of_one]
     loose = _ending(".ipynb", entries)
     zips = [] if isinstance(tree, Archive) else _ending(".zip", entries)
-    student = from_outside or _student_of([name]) or _only_student(name, found or loose or zips)
+    student = from_outside or _student_of([name]) or _only_student(name, [*found, *loose, *zips])
     if found:
         chosen = {module: _shallowest(module, of_one) for module, of_one in copies.items() if of_one}
         modules = {module: tree.read(entry, MOST_SOURCE) for module, entry in chosen.items()}
@@ -123,12 +123,12 @@ def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission
         return Submission(
             plain(name), student, modules, notes=notes, folder=_other_than_exercises(name, folder)
         )
-    if len(loose) == 1:
-        data = tree.read(loose[0], notebooks.MOST_BYTES)
-        export = lms.parse(loose[0].name)
-        return _notebook(
-            (export and export.file) or loose[0].name, student, data, _unused(entries, MODULES, zips)
-        )
+    ours = [entry for entry in loose if _own_name(entry) == notebooks.FILE]
+    if len(loose) == 1 or len(ours) == 1:
+        (only,) = loose if len(loose) == 1 else ours
+        others = [entry for entry in loose if entry is not only]
+        data = tree.read(only, notebooks.MOST_BYTES)
+        return _notebook(_own_name(only), student, data, _unused(entries, MODULES, [*others, *zips]))
     if len(zips) == 1 and not loose:
         inner = Archive(tree.read(zips[0], MOST_ZIP), str(zips[0]))
         return choose(inner, name, student)
@@ -193,6 +193,12 @@ def _ending(suffix: str, entries: list[Entry]) -> list[Entry]:
     ]
 
 
+def _own_name(entry: Entry) -> str:
+    """What the student called a file."""
+    export = lms.parse(entry.name)
+    return (export and export.file) or entry.name
+
+
 def _student_of(names: Iterable[str]) -> str | None:
     """The student that the outermost of the names tells."""
     return next((export.student for name in names if (export := lms.parse(name))), None)
@@ -203,7 +209,7 @@ def _only_student(name: str, entries: list[Entry]) -> str | None:
     students = sorted({student for entry in entries if (student := _student_of(entry.parts))})
     if len(students) > 1:
         raise Refused(
-            f"{shown(name)} holds the work of {len(students)} students ({_list(students)}). Grade them one by one."
+            f"{shown(name)} holds the work of {len(students)} students ({_list(students)}). Grade them one by one, or all of them with `batch`."
         )
     return students[0] if students else None
 

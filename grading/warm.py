@@ -1,6 +1,7 @@
 """The deciding side of a run: it asks the warm helper for observations, and believes only what it decodes itself."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import msgspec
 
 import tests.conftest  # noqa: F401  # names the experiments
 from grading import wire
-from grading.jail import ENVIRONMENT, ROOT, Isolation
+from grading.jail import ENVIRONMENT, ROOT, USER, Isolation
 from grading.submissions import Submission
 from tests import limits
 from tests.coach import curriculum
@@ -118,6 +119,8 @@ class Helper(Client):
         ours, theirs = socket.socketpair()
         super().__init__(ours, isolation)
         self._starting = tempfile.TemporaryDirectory(prefix="pytorch-workflow-")  # matplotlib writes a cache
+        if os.geteuid() == 0:  # so that all that it writes lies in there, and is gone with it
+            os.chown(self._starting.name, USER, USER)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grading.helper", str(theirs.fileno()), isolation],

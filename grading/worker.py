@@ -63,6 +63,8 @@ def main(pool: socket.socket, control: socket.socket, isolation: Isolation) -> N
         grade(tasks(), done, Client(control, isolation), setting.pictures)
     except CannotGrade as error:
         pool.sendall(wire.pack(Graded(trouble=str(error))))
+    except BrokenPipeError:
+        pass  # nobody waits for the answer any more
 
 
 if __name__ == "__main__":

@@ -28,22 +28,24 @@ class Watch:
         self.pool = pool
         self.expected: list[str] = []
         self.graded: list[str] = []
-        self.unread: list[str] = []  # nothing of these could be read: no points
+        self.unread: list[str] = []  # nothing of these could be read, now or before: no points
+        self._done = 0
         self.flagged: list[str] = []  # a person should look at the source of these
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=Console(stderr=True))
         self._task = self._bar.add_task("Starting", total=None)
 
-    def expect(self, students: list[str]) -> None:
-        self.expected = students
+    def expect(self, students: list[str], unread: list[str]) -> None:
+        self.expected, self.unread = students, unread
         self._bar.update(self._task, description="Grading", total=len(students))
 
     def done(self, student: str, report: Report | None) -> None:
-        (self.graded if report else self.unread).append(student)
-        if report and report.flags:
-            self.flagged.append(student)
-        done = len(self.graded) + len(self.unread)
-        self._bar.update(self._task, completed=done, total=max(done, len(self.expected)))
+        self._done += 1
+        if report:
+            self.graded.append(student)
+            if report.flags:
+                self.flagged.append(student)
+        self._bar.update(self._task, completed=self._done, total=max(self._done, len(self.expected)))
 
     @property
     def failed(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="the course's folder
 NEXT = """\
 {course} is ready. Its source is source/{assignment}/{notebook}.ipynb: change the texts as you like. Then
 
-  cd {course}
+  {activate}cd {course}
   nbgrader generate_assignment {assignment}     # release/{assignment}: what students get"""
 
 
@@ -39,7 +40,9 @@ def init(course: Folder) -> None:
         raise _stopped(f"Not created: {error}") from None
     except OSError as error:
         raise _stopped(f"Not created: {course} can't be written ({error.strerror}).") from None
-    print(NEXT.format(course=course, assignment=ASSIGNMENT, notebook=NOTEBOOK))
+    active = shutil.which("nbgrader")
+    activate = "" if active else f"source {Path(sys.executable).with_name('activate')}\n  "
+    print(NEXT.format(activate=activate, course=course, assignment=ASSIGNMENT, notebook=NOTEBOOK))
 
 
 @app.command("import")

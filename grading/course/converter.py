@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, Protocol, cast
@@ -17,21 +18,23 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Enum, Integer
 
-from grading.course import journal
-from grading.course.intake import FILE, Course, Taken, take
-from grading.course.source import defined
+from grading.course import journal, received
+from grading.course.intake import Course, Taken, take
 from grading.formats.common import tidy
 from grading.grade import Pictures
 from grading.jail import Isolation
 from grading.key import KEY, read_key
+from grading.notebooks import FILE
 from grading.pool import Pool
 from grading.submissions import Refused
 from grading.warm import CannotGrade
 from grading.worker import Graded
 from tests.coach import curriculum
+from tests.coach.pictures import CAPTIONS
 from tests.coach.report import ExerciseResult, Report, to_json
 from tests.coach.state import replace
 from tests.coach.table import table
@@ -46,8 +49,8 @@ class Watch(Protocol):
 
     pool: Pool
 
-    def expect(self, students: list[str]) -> None:
-        """These will be graded."""
+    def expect(self, students: list[str], unread: list[str]) -> None:
+        """These will be graded; nothing could be read of those, now or before."""
 
     def done(self, student: str, report: Report | None) -> None:
         """This one is; None: nothing of it could be read."""
@@ -108,14 +111,21 @@ class GradingExporter(NotebookExporter):
                 "the notebook. Grade them by hand, or take them out, and run `nbgrader generate_assignment` again."
             )
         found, expected = {}, []
+        times = self._graded_as_of()
         for student in self.course.students(pattern):
             try:
                 taken = take(self.course, student, template)
             except (OSError, Refused) as error:
                 self.log.error("%s: left out, since %s", self.course.submitted(student), error)
+                expected.append(student)  # in vain
                 continue
             self._taken[student] = taken
-            if not journal.is_graded(self.course, student, taken.clean) or self._converter.force:
+            when = received.naive(received.when(self.course.root, self.course.assignment, student))
+            if self._converter.force or student not in times or times[student] != when:
+                journal.forget(self.course, student)
+            if times.get(student) and not when:
+                self._forget_time(student)
+            if self._converter.force or not journal.is_graded(self.course, student, taken.clean):
                 if taken.refused:
                     self.log.warning("%s can't be read: %s", student, taken.refused)
                 self._waiting.append(student)
@@ -125,7 +135,32 @@ class GradingExporter(NotebookExporter):
             found[folder] = [os.path.join(folder, FILE)]
         self._converter.assignments = found
         if self.watch:
-            self.watch.expect(expected)
+            self.watch.expect(expected, [name for name, taken in self._taken.items() if taken.refused])
+
+    def _graded_as_of(self) -> dict[str, datetime | None]:
+        """Whom the gradebook has work of, and when it thinks that was received: in UTC, as it says it, without a zone."""
+        columns = Student.id, SubmittedAssignment.timestamp
+        with self._gradebook() as gradebook:
+            if self.course.assignment not in [assignment.name for assignment in gradebook.assignments]:
+                raise Refused(
+                    f"the gradebook knows no {self.course.assignment}. Is it a new or another one? Then run "
+                    f"`nbgrader generate_assignment {self.course.assignment} --force`."
+                )
+            rows = gradebook.db.query(*columns).join(
+                SubmittedAssignment, SubmittedAssignment.student_id == Student.id
+            )
+            rows = rows.join(Assignment, SubmittedAssignment.assignment_id == Assignment.id)
+            return dict(rows.filter(Assignment.name == self.course.assignment).all())
+
+    def _forget_time(self, student: str) -> None:
+        """nbgrader itself only ever replaces a time by another."""
+        with self._gradebook() as gradebook:
+            gradebook.find_submission(self.course.assignment, student).timestamp = None
+            gradebook.db.commit()
+
+    def _gradebook(self) -> Gradebook:
+        directory = self._converter.coursedir
+        return Gradebook(directory.db_url, directory.course_id)
 
     def _look_ahead(self) -> None:
         """Keep the graders busy while nbgrader writes."""
@@ -196,8 +231,8 @@ class Judge(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader is untyped
                 if marks.get("grade_id") in EXERCISES:
                     cell.outputs = [_verdict(marks, found.get(marks["grade_id"]), notes)]
                     notes = () if graded else notes  # once
-                elif marks.get("solution") and (picture := pictures.get(defined(cell.source))):
-                    cell.outputs = [_picture(picture)]
+                elif marks.get("solution") and (picture := pictures.get(function_of(marks["grade_id"]))):
+                    cell.outputs = [_picture(picture), *_caption(function_of(marks["grade_id"]))]
         return nb, resources
 
 
@@ -212,6 +247,16 @@ def _result(points: float, html: str) -> NotebookNode:
     data = {"text/plain": f"{points:g}", "text/html": html}
     made: NotebookNode = new_output("execute_result", data, execution_count=None)
     return made
+
+
+def _caption(function: str) -> list[NotebookNode]:
+    words = CAPTIONS.get(function)
+    return [new_output("display_data", {"text/plain": words})] if words else []
+
+
+def function_of(grade_id: str) -> str:
+    """The function that a cell is for: "ex1-plot_data" is for `plot_data`, whatever else is defined in it."""
+    return grade_id.partition("-")[2]
 
 
 def _picture(png: bytes) -> NotebookNode:

@@ -84,6 +84,18 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
                 sum(result.ungraded for result in waiting),
                 len({result.student.id for result in waiting}),
             )
+        graded = {result.student.id for result in results if result.submission}
+        for name in {result.assignment.name: None for result in results}:
+            course = Course(Path(self.parent.coursedir.root), name)
+            if missing := [student for student in course.students() if student not in graded]:
+                self.log.warning("Handed in, and not in the gradebook: %s. Autograde first.", _few(missing))
+        again = [result.student.id for result in results if result.outdated]
+        if again:
+            self.log.warning(
+                "What %s handed in was graded again after a person had marked it: those marks are in this file. "
+                "If the work has changed since, look at it once more in the formgrader.",
+                _few(again),
+            )
 
     def _fail(self, message: str) -> NoReturn:
         # What nbgrader's own apps do in `NbGrader.fail`: ExportApp would show a traceback for any exception.
@@ -113,6 +125,7 @@ class Table(GradesExport):
         "max score",
         "needs manual grade",
         "flags",
+        "notes",
     )
 
     def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
@@ -129,14 +142,24 @@ class Table(GradesExport):
             named = cells[result.assignment.name]
             points = [result.points(named[name]) if name in named else (None, None) for name in columns]
             flags = ", ".join(sorted({flag.rule for flag in report.flags})) if report else ""
-            table.append(
-                [*_summary(result), flags, *(p for pair in points for p in pair), *map(score.get, tests)]
-            )
+            about = (*_summary(result), flags, self._notes(result, report))
+            table.append([*about, *(p for pair in points for p in pair), *map(score.get, tests)])
         return table
 
+    def _notes(self, result: Result, report: Report | None) -> str:
+        """What the student is told beside the lessons, or why nothing of the work could be read."""
+        if report:
+            return "; ".join(report.notes)
+        taken = self._course(result).taken(result.student.id)
+        return taken.refused if taken else ""
+
+    def _course(self, result: Result) -> Course:
+        return Course(
+            Path(self.parent.coursedir.root), result.assignment.name
+        )  # ExportApp makes it with parent=self
+
     def _report(self, result: Result) -> Report | None:
-        course = self.parent.coursedir  # ExportApp makes its plugin with parent=self
-        file = Course(Path(course.root), result.assignment.name).kept(result.student.id) / "report.json"
+        file = self._course(result).kept(result.student.id) / "report.json"
         try:
             return msgspec.json.decode(file.read_bytes(), type=Report)
         except FileNotFoundError:
@@ -256,8 +279,13 @@ def _summary(result: Result) -> list[Cell]:
         result.penalty,
         result.score,
         result.max_score,
-        "yes" if result.ungraded else "no",
+        "yes" if result.ungraded else "again" if result.outdated else "no",
     ]
+
+
+def _few(students: list[str]) -> str:
+    more = f" and {len(students) - 10} more" if len(students) > 10 else ""
+    return ", ".join(students[:10]) + more
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -54,9 +54,10 @@ def _from_notebook(template: NotebookNode, texts: tuple[Text, ...]) -> Filled:
         elif text.source.strip() and text.source.strip() not in untouched:
             own.setdefault(after, []).append(text)
     missing = [name for name in ours if name not in found]
-    for name in missing:
-        if ours[name].metadata.nbgrader.solution:
-            _look_elsewhere(name, ours[name], own, found)
+    for name, cell in ours.items():
+        left = name not in found or found[name].source.strip() == cell.source.strip()
+        if left and cell.metadata.nbgrader.solution:
+            _look_elsewhere(name, cell, own, found)
     if twice:
         notes.append(f"These cells are there twice, and the last counts: {_list(twice)}.")
     if missing:
@@ -67,22 +68,23 @@ def _from_notebook(template: NotebookNode, texts: tuple[Text, ...]) -> Filled:
 def _look_elsewhere(
     name: str, cell: NotebookNode, own: dict[str, list[Text]], found: dict[str, Text]
 ) -> None:
-    """An answer whose cell has lost its name: the last code that defines the same function, or the text at its place."""
-    for texts in reversed(own.values()):
-        for text in reversed(texts):
-            if (
-                cell.cell_type == "code"
-                and text.kind == "code"
-                and defined(text.source) == defined(cell.source)
-            ):
-                found[name] = text
-                texts.remove(text)
-                return
-    if cell.cell_type == "markdown" and own:
-        *_, texts = own.values()
-        if answers := [text for text in texts if text.kind == "markdown"]:
-            found[name] = answers[-1]
-            texts.remove(answers[-1])
+    """An answer that doesn't stand in its cell: the last code that defines the same function, or the last text.
+
+    Somebody left the cell as it was and wrote into the next one; or the cell has lost its name.
+    """
+    if cell.cell_type == "code":
+        function = re.compile(rf"^(?:def|class) {defined(cell.source)}\b", re.MULTILINE)
+        places = [*own.values()]
+        fits = [
+            text for texts in places for text in texts if text.kind == "code" and function.search(text.source)
+        ]
+    else:
+        places = [own.get(name, []) if name in found else next(reversed(own.values()), [])]
+        fits = [text for texts in places for text in texts if text.kind == "markdown"]
+    if fits:
+        found[name] = fits[-1]
+        for texts in places:
+            texts[:] = [text for text in texts if text is not fits[-1]]
 
 
 def _from_modules(template: NotebookNode, modules: dict[str, bytes]) -> Filled:

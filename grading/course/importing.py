@@ -7,9 +7,11 @@ from rich.console import Console
 
 from grading.classes import Handed, each
 from grading.course import insist_on_a_course, received
-from grading.course.intake import Course, put
+from grading.course.intake import SUBMITTED, Course, put
 from grading.course.source import ASSIGNMENT
 from grading.submissions import Refused, Submission, digest
+
+OWN = (SUBMITTED, "autograded", "feedback", "kept", "release", "source")  # a course's own folders
 
 
 def import_class(root: Path, path: Path) -> int:
@@ -20,9 +22,13 @@ def import_class(root: Path, path: Path) -> int:
     insist_on_a_course(root)
     if root.resolve().is_relative_to(path.resolve()):
         raise Refused(f"{path} holds the course itself. Name the folder or the zip with the submissions.")
+    for name in OWN:
+        if path.resolve().is_relative_to((root / name).resolve()):
+            raise Refused(f"{path} is the course's own folder. Name what was downloaded.")
     course, say = Course(root, ASSIGNMENT), Console(highlight=False, soft_wrap=True, markup=False)
     template = course.template()
     counts = {"new": 0, "changed": 0, "unchanged": 0, "unread": 0}
+    changed = []
     for handed in _readable(path):
         before = course.taken(handed.student)
         submission = handed.submission or Submission(handed.student, handed.student, {})
@@ -30,6 +36,8 @@ def import_class(root: Path, path: Path) -> int:
             counts["unchanged"] += 1
         else:
             counts["unread" if handed.refused else "changed" if before else "new"] += 1
+            if before:
+                changed.append(handed.student)
             put(course, handed.student, template, submission, handed.refused)
         if handed.refused:
             say.print(f"{handed.student}: {handed.refused}", style="red")
@@ -39,6 +47,8 @@ def import_class(root: Path, path: Path) -> int:
             received.forget(root, ASSIGNMENT, handed.student)
         received.stamp(course.submitted(handed.student), handed.received)
     say.print(", ".join(f"{number} {kind}" for kind, number in counts.items() if number) + ".")
+    if changed:
+        say.print(f"Handed in again: {', '.join(changed)}.")
     return 1 if counts["unread"] else 0
 
 

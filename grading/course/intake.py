@@ -18,13 +18,11 @@ from nbformat import NotebookNode
 from grading import submissions
 from grading.classes import path_part
 from grading.course import form, insist_on_a_course, received
-from grading.course.source import NOTEBOOK
-from grading.notebooks import MOST_BYTES
+from grading.notebooks import FILE, MOST_BYTES
 from grading.submissions import Refused, Submission
 from grading.trees import read_file
 from tests.coach.state import replace
 
-FILE = f"{NOTEBOOK}.ipynb"
 # Not nbgrader's own name for it: where this course's configuration fails, nbgrader goes on without, and must find nothing to run.
 SUBMITTED = "submissions"
 
@@ -78,6 +76,12 @@ class Course:
                 f"{file} is missing: run `nbgrader generate_assignment {self.assignment}` first."
             ) from None
         return released
+
+    def worth(self) -> str:
+        """A sha256 of what the released notebook's cells are worth: it changes when their points do. Raises Refused."""
+        marks = [cell.metadata.get("nbgrader", {}) for cell in self.template().cells]
+        points = sorted((mark["grade_id"], mark["points"]) for mark in marks if mark.get("grade"))
+        return hashlib.sha256(repr(points).encode()).hexdigest()
 
     def taken(self, student: str) -> Taken | None:
         """What is known of the submission; None when it is new, or was changed by hand."""

@@ -1,9 +1,11 @@
 """Which notebook of a student's is graded: nbgrader skips what has a folder in autograded/, finished, outdated or not.
 
-kept/STUDENT/ASSIGNMENT/graded holds the sha256 of the clean notebook that was graded last. It is empty, and locked, while
-one is being converted: a run that is killed leaves it empty, and the folder that it half made is made again.
+kept/STUDENT/ASSIGNMENT/graded holds the sha256 of the clean notebook that was graded last, and that of what its cells
+were worth. It is empty, and locked, while one is being converted: a run that is killed leaves it empty, and the folder
+that it half made is made again.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -31,7 +33,7 @@ def end(assignment: str, student: str, notebooks: list[str]) -> None:
     if course.feedback(name).exists():  # it tells of the points before
         rmtree(str(course.feedback(name)))
     if taken := course.taken(name):
-        os.write(_held[0], taken.clean.encode())
+        os.write(_held[0], _mark(course, taken.clean))
     _release()
 
 
@@ -52,7 +54,7 @@ def is_graded(course: Course, student: str, clean: str) -> bool:
     descriptor = os.open(course.kept(student) / "graded", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.read(descriptor, 100) == clean.encode():
+        if os.read(descriptor, 200) == _mark(course, clean):
             return True
         rmtree(str(course.autograded(student)))
         return False
@@ -60,3 +62,18 @@ def is_graded(course: Course, student: str, clean: str) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def forget(course: Course, student: str) -> None:
+    """It is to be graded again, also if this run is killed before it comes to it."""
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):  # nothing known, or another run is at it
+        descriptor = os.open(course.kept(student) / "graded", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+
+def _mark(course: Course, clean: str) -> bytes:
+    return f"{clean} {course.worth()}".encode()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grading.classes import path_part
+from grading.trees import Refused, shown
 from tests.coach.state import replace
 
 STAMP = "timestamp.txt"
@@ -33,12 +34,22 @@ def forget(course: Path, assignment: str, student: str) -> None:
 
 
 def when(course: Path, assignment: str, student: str) -> datetime | None:
-    """When the submission was received, in UTC; None where that isn't known. Raises Refused."""
+    """When the submission was received, in UTC; None where that isn't known.
+
+    Raises Refused where somebody has written something there that is no time.
+    """
     file = place(course, assignment, student)
     try:
-        return utc(datetime.fromisoformat(file.read_text("ascii").strip()))
-    except (OSError, ValueError, OverflowError):
+        text = file.read_text("utf-8", errors="replace").strip()
+    except OSError:
         return None
+    try:
+        return utc(datetime.fromisoformat(text.removesuffix(" UTC")))  # nbgrader's own way to write it
+    except (ValueError, OverflowError):
+        raise Refused(
+            f"{file} holds no time, but {shown(text[:40])}. Write 2026-11-21 10:00 for UTC, or "
+            "2026-11-21 10:00+01:00; or remove the file."
+        ) from None
 
 
 def stamp(folder: Path, when: datetime | None) -> None:
@@ -60,6 +71,11 @@ def stamp(folder: Path, when: datetime | None) -> None:
 def place(course: Path, assignment: str, student: str) -> Path:
     """Raises Refused for names that can't be parts of a path."""
     return course / "kept" / path_part(student) / path_part(assignment) / "received.txt"
+
+
+def naive(when: datetime | None) -> datetime | None:
+    """As nbgrader's gradebook has it: UTC, without saying so."""
+    return utc(when).replace(tzinfo=None) if when else None
 
 
 def utc(when: datetime) -> datetime:

@@ -22,8 +22,9 @@ class Result:
         notebooks = self.submission.notebooks if self.submission else []
         self.grades = {grade.cell_id: grade for notebook in notebooks for grade in notebook.grades}
         # Grading again sets needs_manual_grade once more, but the marks stay.
-        waiting = [g for g in self.grades.values() if g.needs_manual_grade and g.manual_score is None]
-        self.ungraded = len(waiting)
+        waiting = [g.manual_score is None for g in self.grades.values() if g.needs_manual_grade]
+        self.ungraded = waiting.count(True)
+        self.outdated = waiting.count(False)
         self.raw = number(self.submission.score) if self.submission else 0
         self.penalty = number(self.submission.late_submission_penalty) if self.submission else 0
         self.score = number(max(0, self.raw - self.penalty))

@@ -14,10 +14,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grading.jail import ROOT
+from grading.notebooks import FILE
 from tests.coach import curriculum
 
 ASSIGNMENT = "pytorch-workflow"
-NOTEBOOK = "pytorch_workflow"
+NOTEBOOK = Path(FILE).stem
 ANSWER = "why-it-converges"  # the written answer's cell
 MANUAL_POINTS = 5  # of each cell that is graded by hand
 

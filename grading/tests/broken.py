@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grading.course.intake import FILE
+from grading.notebooks import FILE
 
 Notebook = dict[str, Any]
 

@@ -13,9 +13,10 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from grading.course import form
-from grading.course.intake import FILE, Course
+from grading.course.intake import Course
 from grading.course.source import ASSIGNMENT
 from grading.jail import ROOT
+from grading.notebooks import FILE
 from grading.submissions import Submission
 from grading.tests import commands, corpus
 from tests.coach.report import Report

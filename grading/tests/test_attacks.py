@@ -314,7 +314,8 @@ def test_the_machine_is_as_it_was(isolation: str, battles: dict[str, Battle]) ->
     assert fought.heard == []
     assert fought.after == fought.before
     # Another test may be grading at the same time, but not for ever.
-    assert wait_until(lambda: not fought.strays & of_other_users(), limits.SUBMISSION_WALL_SECONDS)
+    gone = wait_until(lambda: not fought.strays & of_other_users(), limits.SUBMISSION_WALL_SECONDS)
+    assert gone, fought.strays & of_other_users()
 
 
 @pytest.mark.parametrize(

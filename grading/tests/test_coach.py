@@ -15,7 +15,7 @@ import pytest
 from grading.tests import commands
 from grading.tests.suite import Forks
 from tests.coach import curriculum, state
-from tests.coach.__main__ import main
+from tests.coach.cli import main
 
 ROOT = Path(__file__).parents[2]
 

@@ -274,11 +274,12 @@ def test_times_are_remembered_in_utc(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "junk", "\0", "2026-13-01", "0001-01-01T00:00:00+23:00", "é", "2026-05-01T10:00\n\nx"]
 )
-def test_a_damaged_time_is_none(tmp_path: Path, text: str) -> None:
+def test_a_damaged_time_is_said(tmp_path: Path, text: str) -> None:
     received.record(tmp_path, PS, "s", LONG_AGO)
     file = received.place(tmp_path, PS, "s")
     file.write_text(text)
-    assert received.when(tmp_path, PS, "s") is None
+    with pytest.raises(Refused, match=r"received.txt holds no time, but .* Write 2026-"):
+        received.when(tmp_path, PS, "s")
     received.record(tmp_path, PS, "s", LONG_AGO)
     assert received.when(tmp_path, PS, "s") == LONG_AGO
     file.unlink()
@@ -286,7 +287,15 @@ def test_a_damaged_time_is_none(tmp_path: Path, text: str) -> None:
     assert received.when(tmp_path, PS, "s") is None
 
 
-@pytest.mark.parametrize("text", ["2026-05-01 12:00+02:00", "2026-05-01T10:00:00Z\n", "2026-05-01 10:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-05-01 12:00+02:00",
+        "2026-05-01T10:00:00Z\n",
+        "2026-05-01 10:00",
+        "2026-05-01 10:00:00.000000 UTC",
+    ],
+)
 def test_a_time_may_be_written_by_hand(tmp_path: Path, text: str) -> None:
     received.record(tmp_path, PS, "s", LONG_AGO)
     received.place(tmp_path, PS, "s").write_text(text)

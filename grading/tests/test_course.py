@@ -22,10 +22,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.course import intake, received
-from grading.course.intake import FILE, Course
+from grading.course import intake, journal, received
+from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT
 from grading.jail import ROOT
+from grading.notebooks import FILE
 from grading.tests import corpus, courses, suite, test_golden
 from grading.tests.broken import BROKEN, LAID
 from grading.tests.damage import all_damaged
@@ -202,7 +203,9 @@ def test_a_number_comes_first_and_plots_stand_under_their_cells(graded: Class) -
     for exercise, points in EXERCISES.items():
         assert [float(output.data["text/plain"]) for output in cells[exercise].outputs] == [points]
     for plot in PLOTS:
-        assert [list(output.data) for output in cells[plot].outputs] == [["image/png"]]
+        picture, *caption = cells[plot].outputs
+        assert list(picture.data) == ["image/png"]
+        assert ["made-up" in words.data["text/plain"] for words in caption] == [True] * (plot != PLOTS[0])
     assert not any(cells[name].outputs for name in ("ex1-create_dataset", "ex2-LinearRegressionModel"))
 
 
@@ -315,7 +318,8 @@ def test_modules_go_into_the_same_gradebook(new: Course, tmp_path: Path) -> None
     )
     assert scores(course) == {"1001": 100, "1002": 77, "1003": 100, "1004": 0}
     corpus.write(handed / "Bo Ek_1002_assignsubmission_file")
-    assert "1 changed, 3 unchanged" in courses.warm_kit("course", "import", course.root, handed)
+    printed = courses.warm_kit("course", "import", course.root, handed)
+    assert "1 changed, 3 unchanged" in printed and "Handed in again: 1002." in printed
     courses.warm_kit("course", "autograde", course.root)
     assert scores(course) == {"1001": 100, "1002": 100, "1003": 100, "1004": 0}
     cells = {
@@ -370,7 +374,63 @@ def test_an_intake_that_was_killed_goes_on(new: Course, tmp_path: Path) -> None:
 
 
 def test_a_second_run_has_nothing_to_do(graded: Class) -> None:
-    assert "Graded: 0." in courses.warm_kit("course", "autograde", graded.course.root)
+    printed = courses.warm_kit("course", "autograde", graded.course.root)
+    assert "Graded: 0." in printed
+    assert all(student(name) in printed.partition("Could not be read")[2] for name in unread())
+
+
+def test_what_has_changed_is_graded_again(new: Course, tmp_path: Path) -> None:
+    """A time that is written or taken away, points, the gradebook itself; and nothing else."""
+    course = courses.copied(new, tmp_path / "course")
+    for name in ("ann", "bob"):
+        courses.submit(course, name, courses.notebook_of(course, courses.modules()))
+
+    def grade(expect: int = 0) -> str:
+        return courses.warm_kit("course", "autograde", course.root, "--jobs", 2, expect=expect)
+
+    def release() -> None:
+        courses.warm_nbgrader(course.root, "generate_assignment", ASSIGNMENT, "--force")
+
+    assert "Graded: 2." in grade()
+    when = received.place(course.root, ASSIGNMENT, "ann")
+    when.write_text("2026-03-01 14:00")
+    assert "Graded: 1." in grade()
+    assert handed_in_at(course)["ann"] == datetime(2026, 3, 1, 14)
+    when.write_text("yesterday")
+    printed = grade(expect=1)
+    assert "holds no time, but 'yesterday'" in printed and "will be tried again next time: ann" in printed
+    when.unlink()
+    assert "Graded: 1." in grade()
+    assert handed_in_at(course)["ann"] is None
+
+    source = course.root / "source" / ASSIGNMENT / FILE
+    notebook = nbformat.read(source, as_version=4)
+    next(c for c in notebook.cells if c.id == "ex3").metadata.nbgrader.points = 50
+    nbformat.write(notebook, source)
+    release()
+    assert "Graded: 2." in grade()
+    assert scores(course) == {"ann": 125, "bob": 125}
+
+    (course.root / "gradebook.db").unlink()
+    assert "the gradebook knows no pytorch-workflow" in grade(expect=2)
+    release()
+    assert "Graded: 2." in grade()
+    assert scores(course) == {"ann": 125, "bob": 125}
+
+
+def handed_in_at(course: Course) -> dict[str, datetime | None]:
+    with Gradebook(f"sqlite:///{course.root}/gradebook.db") as gradebook:
+        return {s.student.id: s.timestamp for s in gradebook.find_assignment(ASSIGNMENT).submissions}
+
+
+def test_a_forced_run_that_was_killed_goes_on(new: Course, tmp_path: Path) -> None:
+    """Its course is prepared as it is when the run begins: everybody is to be graded again."""
+    course = courses.copied(new, tmp_path / "course")
+    courses.submit(course, "ann", courses.notebook_of(course, courses.stubs()))
+    courses.warm_kit("course", "autograde", course.root)
+    journal.forget(course, "ann")
+    assert "Graded: 1." in courses.warm_kit("course", "autograde", course.root)
+    assert "Graded: 0." in courses.warm_kit("course", "autograde", course.root)
 
 
 def test_notebooks_validate(new: Course) -> None:
@@ -411,11 +471,18 @@ def test_without_the_kit_nothing_is_run(
         ("grading", "nothing in it can be read, so nothing was imported"),
         ("nowhere", "can't be read"),
         ("..", "holds the course itself"),
+        ("kept", "is the course's own folder"),
+        ("one", "is one submission, not those of a class"),
     ],
 )
 def test_a_wrong_folder_is_not_imported(path: str, words: str, new: Course, tmp_path: Path) -> None:
     course = courses.copied(new, tmp_path / "course")
-    wrong = course.root / ".." if path == ".." else ROOT / path
+    corpus.write(course.kept("ann"))
+    (tmp_path / "Ann Lee_1001_assignsubmission_file").mkdir()
+    (tmp_path / "Ann Lee_1001_assignsubmission_file" / FILE).write_text("{}")
+    wrong = {"..": course.root / "..", "kept": course.root / "kept", "one": next(tmp_path.glob("Ann*"))}.get(
+        path, ROOT / path
+    )
     assert words in courses.warm_kit("course", "import", course.root, wrong, expect=2)
     assert not (course.root / "submissions").exists()
 

@@ -59,6 +59,18 @@ def test_a_windows_checkout_in_a_folder_of_any_name(kit: Path) -> None:
     assert (file.read_bytes(), kept.read_bytes()) == (stub, stub + b"# mine\r\n")
 
 
+def test_where_the_environment_is_not_active_it_is_said(kit: Path) -> None:
+    without = [sys.executable, "-S", "-m"]  # -S: nothing that pip installed
+    status, said, errors = run([*without, "tests.coach", "test"], kit)
+    assert (status, said) == (2, "")
+    assert "msgspec is not installed for" in errors and "Install what the exercises need" in errors
+    (kit / ".venv").mkdir()
+    assert "activate that first" in run([*without, "tests.coach", "test"], kit)[2]
+    status, said, errors = run([*without, "grading", "doctor"], ROOT)
+    assert (status, said) == (2, "")
+    assert "`make instructor` installs it" in errors and "Traceback" not in errors
+
+
 def test_a_terminal_of_another_age_without_make(kit: Path, tmp_path: Path) -> None:
     """Only ASCII, no colours, no make, and nowhere to keep anything at home."""
     old = {"LANG": "C", "PYTHONUTF8": "0", "TERM": "dumb", "PATH": str(tmp_path), **NOBODY}

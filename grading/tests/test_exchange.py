@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from nbgrader.apps.nbgraderapp import NbGraderApp
 
-from grading.course.intake import FILE
 from grading.course.source import ASSIGNMENT, NOTEBOOK
+from grading.notebooks import FILE
 from grading.tests import commands, corpus, courses
 
 MISTAKE = next(mistake for mistake in corpus.mistakes() if mistake.name == "step_without_parentheses")

@@ -2,14 +2,17 @@
 
 import csv
 import datetime
+import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,9 @@ from nbgrader.coursedir import CourseDirectory
 
 from grading import spreadsheet
 from grading.course.export import Canvas, GradesExport, Moodle, Table
+from grading.course.intake import Course, Taken
+from grading.notebooks import FILE
+from grading.submissions import Submission
 from grading.tests import reports
 from grading.tests.reports import part
 from tests.coach.report import to_json
@@ -123,14 +129,14 @@ def lines(table: Path) -> dict[str, Line]:
 def test_the_columns_follow_the_curriculum(table: Path) -> None:
     with table.open(encoding="utf-8-sig") as handle:
         headings = handle.readline().replace('"', "").strip().split(",")
-    assert ", ".join(headings[:14]) == (
+    assert ", ".join(headings[:15]) == (
         "assignment, student id, last name, first name, email, due date, submitted at, seconds late, "
-        "raw score, late penalty, score, max score, needs manual grade, flags"
+        "raw score, late penalty, score, max score, needs manual grade, flags, notes"
     )
-    assert ", ".join(headings[14:-4:2]) == (
+    assert ", ".join(headings[15:-4:2]) == (
         "ex1, ex1-plot_data, ex2, ex3, ex4, ex4-plot_predictions, ex5, workflow, why-it-converges"
     )
-    assert headings[15:-4:2] == [f"{name} max" for name in headings[14:-4:2]]
+    assert headings[16:-4:2] == [f"{name} max" for name in headings[15:-4:2]]
     assert headings[-4:] == ["ex1.lesson_1", "ex1.lesson_2", "ex3.lesson_1", "ex3.lesson_2"]
 
 
@@ -248,6 +254,44 @@ def test_missing_grades_are_said(course: Path, tmp_path: Path, caplog: pytest.Lo
     warning = next(record for record in caplog.records if record.levelno == logging.WARNING)
     assert warning.getMessage().startswith("4 answers of 2 students still wait to be graded by hand")
     assert "formgrader" in warning.getMessage()
+
+
+def test_marks_from_before_the_work_was_graded_again_are_said(
+    course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        grade = gradebook.find_grade(MANUAL[0], BOOK, WORK, "100001")
+        assert grade.manual_score == 3.5
+        grade.needs_manual_grade = True
+        gradebook.db.commit()
+        lines = {line["student id"]: line for line in read(export(Table, course, tmp_path / "x.csv"))}
+        grade.needs_manual_grade = False
+        gradebook.db.commit()
+    assert {name: line["needs manual grade"] for name, line in lines.items()} == {
+        "100001": "again", "100002": "no", "100003": "yes", "jdoe;'=1+1": "yes"
+    }  # fmt: skip
+    assert "What 100001 handed in was graded again after a person had marked it" in caplog.text
+
+
+def test_what_could_not_be_read_and_who_is_not_graded_is_said(
+    course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = Course(course, WORK)
+    for student in ("100003", "newcomer"):
+        ours.submitted(student).mkdir(parents=True)
+    taken = Taken(hashlib.sha256(b"clean").hexdigest(), Submission("x", None, {}), "It is no notebook.")
+    (ours.submitted("100003") / FILE).write_bytes(b"clean")
+    ours.kept("100003").mkdir(parents=True, exist_ok=True)
+    (ours.kept("100003") / "taken.json").write_bytes(msgspec.json.encode(taken))
+    try:
+        lines = {line["student id"]: line for line in read(export(Table, course, tmp_path / "x.csv"))}
+    finally:
+        shutil.rmtree(course / "submissions")
+        shutil.rmtree(ours.kept("100003"))
+    assert {name: line["notes"] for name, line in lines.items()} == dict.fromkeys(lines, "") | {
+        "100003": "It is no notebook."
+    }
+    assert "Handed in, and not in the gradebook: newcomer. Autograde first." in caplog.text
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"schema": 1}', b"\xff"])

@@ -114,6 +114,29 @@ def test_answers_are_found_where_a_cell_has_lost_its_name(tmp_path: Path) -> Non
     assert len(filled.notebook.cells) == len(TEMPLATE.cells)
 
 
+def test_work_below_a_cell_that_was_left_as_it_was_is_found(tmp_path: Path) -> None:
+    """A person has to look at it: nbgrader takes 0 points off its own bat for what nobody has touched."""
+    notebook = copy.deepcopy(SOLVED)
+    stubs = {name: cell.source for name, cell in named(TEMPLATE).items()}
+    plot, answer = "ex1-plot_data", source.ANSWER
+    for at, cell in reversed([*enumerate(notebook["cells"])]):
+        if (name := cell["metadata"].get("nbgrader", {}).get("grade_id")) in (plot, answer):
+            below = {"cell_type": cell["cell_type"], "metadata": {}, "source": cell["source"]}
+            if name == plot:
+                below |= {"outputs": [], "execution_count": None}
+                below["source"] = "def helper():\n    pass\n\n\n" + "".join(cell["source"])
+            else:
+                below["source"] = "Because each step makes the error smaller."
+            cell["source"] = stubs[name]
+            notebook["cells"].insert(at + 1, below)
+    filled = handed(json.dumps(notebook).encode(), tmp_path)
+    ours = named(filled.notebook)
+    assert "def helper" in ours[plot].source and "def plot_data" in ours[plot].source
+    assert ours[answer].source == "Because each step makes the error smaller."
+    assert determine_grade(ours[plot])[0] is determine_grade(ours[answer])[0] is None
+    assert len(filled.notebook.cells) == len(TEMPLATE.cells)
+
+
 def test_cells_of_their_own_stay_where_they_were(tmp_path: Path) -> None:
     notebook = copy.deepcopy(SOLVED)
     at = next(n for n, cell in enumerate(notebook["cells"]) if cell["id"] == "ex2")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
-from grading.course.intake import FILE
 from grading.course.source import ASSIGNMENT
+from grading.notebooks import FILE
 from grading.tests import corpus, courses, jupyter
 from grading.tests.browser import Browser
 from tests.coach import curriculum

@@ -17,7 +17,7 @@ from grading.cli import app
 from grading.formats import FORMATS
 from grading.tests import corpus, test_golden
 from tests import limits
-from tests.coach.__main__ import main as coach
+from tests.coach.cli import main as coach
 
 ROOT = test_golden.ROOT
 FOLDERS = (".", ".github", "exercises", "tests", "grading", "grading/ci")

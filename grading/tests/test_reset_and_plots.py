@@ -13,7 +13,7 @@ from grading.tests import corpus
 from grading.tests.corpus import Change
 from grading.tests.suite import Forks
 from tests.coach import curriculum, plots, reset, state
-from tests.coach.__main__ import main
+from tests.coach.cli import main
 from tests.coach.suite import ROOT, Practice
 from tests.coach.terminal import Screen
 

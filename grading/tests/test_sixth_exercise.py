@@ -73,12 +73,12 @@ def run(kit: Path, *arguments: str) -> str:
 def practice(kit: Path) -> str:
     """What the coach says of the solutions and gives as a hint, by the page's commands; then, of the stubs."""
     every = [command[2:] for command in commands("tests.coach")] + [["test"]]
-    code = f"from tests.coach import __main__ as coach\nfor command in {every}: coach.main(command)"
+    code = f"from tests.coach import cli as coach\nfor command in {every}: coach.main(command)"
     return run(kit, "-c", f"{code}\nprint(coach.__file__)")
 
 
 def test_it_is_the_copy_that_runs(kit: Path, practice: str) -> None:
-    assert practice.endswith(f"{kit}/tests/coach/__main__.py\n")
+    assert practice.endswith(f"{kit}/tests/coach/cli.py\n")
 
 
 def test_its_solution_gets_all_points_and_its_stub_none(kit: Path, practice: str) -> None:

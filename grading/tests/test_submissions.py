@@ -218,6 +218,13 @@ def test_two_notebooks_are_refused_and_modules_go_first(tmp_path: Path) -> None:
     assert found.notes == ("not opened, since other files are graded: 'a.ipynb', 'b.ipynb'",)
 
 
+def test_of_two_notebooks_the_one_that_was_handed_out_is_taken(tmp_path: Path) -> None:
+    folder = tree(tmp_path / "work", "pytorch_workflow.ipynb", "pytorch_workflow_old.ipynb", body=NOTEBOOK)
+    found = submissions.read(folder)
+    assert found.name == "pytorch_workflow.ipynb"
+    assert found.notes == ("not opened, since other files are graded: 'pytorch_workflow_old.ipynb'",)
+
+
 def test_the_one_zip_of_a_folder_is_opened_but_no_zip_of_a_zip(tmp_path: Path) -> None:
     folder = tree(tmp_path / "Jane Doe_12_assignsubmission_file_", "report.pdf")
     zipped(folder / "homework.zip", {EX1: BODY, "another.zip": b""})
@@ -278,6 +285,10 @@ def test_a_whole_export_is_refused(tmp_path: Path) -> None:
         tmp_path / "class", f"A_1_assignsubmission_file_/{EX1}", f"B_2_assignsubmission_file_/{EX2}"
     )
     assert "the work of 2 students (1, 2)" in words(folder)
+    mixed = tree(
+        tmp_path / "mixed", f"A_1_assignsubmission_file_/{EX1}", "B_2_assignsubmission_file_/n.ipynb"
+    )
+    assert "the work of 2 students (1, 2)" in words(mixed)
 
 
 def test_the_outermost_name_tells_the_student(tmp_path: Path) -> None:

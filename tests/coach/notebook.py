@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from tests.coach import curriculum
-from tests.coach.pictures import HEIGHT, PICTURES, WIDTH, png
+from tests.coach.pictures import CAPTIONS, HEIGHT, PICTURES, WIDTH, png
 from tests.coach.report import ExerciseResult
 from tests.coach.run import report, run
 from tests.coach.suite import Suite
@@ -84,8 +84,9 @@ def _image(exercise: str, drawn: Outcome | None) -> str:
     data = png(drawn) if drawn else None
     if data is None:
         return ""
-    what, source = f"What {PICTURES[exercise][1]} draws", base64.b64encode(data).decode()
-    return f'<img src="data:image/png;base64,{source}" alt="{what}" width="{WIDTH}" height="{HEIGHT}">'
+    function, source = PICTURES[exercise][1], base64.b64encode(data).decode()
+    image = f'<img src="data:image/png;base64,{source}" alt="What {function} draws" width="{WIDTH}" height="{HEIGHT}">'
+    return f"{image}<div><em>{CAPTIONS.get(function, '')}</em></div>"
 
 
 def _shell() -> Any:

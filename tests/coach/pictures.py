@@ -18,6 +18,10 @@ PICTURES = {
     "ex3": ("training.picture", "plot_loss_curves"),
     "ex4": ("predictions.picture", "plot_predictions"),
 }
+CAPTIONS = {
+    "plot_loss_curves": "Drawn with made-up losses, not with those of your training.",
+    "plot_predictions": "Drawn with made-up predictions, not with those of your model.",
+}
 WIDTH, HEIGHT = 480, 360
 _BYTES = WIDTH * HEIGHT * 3
 

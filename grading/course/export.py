@@ -1,12 +1,9 @@
-"""The gradebook as files for others to read: three plugins of `nbgrader export`.
+"""The gradebook as a table for people and programs: what `nbgrader export` writes here. For Canvas and Moodle: see
+grading.course.canvas and grading.course.moodle.
 
-    nbgrader export                                                          a table of everything
-    nbgrader export --exporter=grading.course.export.Canvas --to canvas.csv
-    nbgrader export --exporter=grading.course.export.Moodle --to moodle.csv
-
-Run them in the course's folder. `--exporter` is read before the course's configuration can say where the kit is, so the
-kit's folder must be on PYTHONPATH for the last two. `--assignment` and `--student` narrow it down, `--to` names the
-file. Headings are English; each class says what Canvas or Moodle insists on, what to tick there, and where we read it.
+Run it in the course's folder. `--exporter` is read before the course's configuration can say where the kit is, so the
+kit must be on Python's path for the others (`make instructor` sees to that). `--assignment` and `--student` narrow it
+down, `--to` names the file. Headings are English.
 
 A score is what nbgrader has, less the penalty for being late, never below 0. A student who handed in nothing has 0 in
 the table. The files for Canvas and Moodle leave such a student's grade there as it is: an excuse or an extension
@@ -29,12 +26,13 @@ from tests.coach.report import Report
 
 
 class GradesExport(ExportPlugin):  # type: ignore[misc]
-    """What the three have in common: whose grades, the words about them, and the file.
+    """What the exports have in common: whose grades, the words about them, and the file.
 
     Not called Exporter: traitlets configures by the name of a class, and `c.Exporter` is the autograder's.
     """
 
     file = "grades.csv"  # without --to
+    what = "The grades"
     mark = True  # a byte order mark, for Excel
 
     def export(self, gradebook: Gradebook) -> None:
@@ -45,17 +43,20 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
         results = [
             Result(gradebook, assignment, student) for assignment in assignments for student in students
         ]
-        rows = self.rows(assignments, results)
         destination = Path(self.to or self.file)
         try:
-            write(destination, rows, self.mark)
+            self.write(destination, assignments, results)
         except OSError as error:
             reason = error.strerror or error
             self._fail(
-                f"The grades can't be written to {destination}: {reason}. Name another place with --to."
+                f"{self.what} can't be written to {destination}: {reason}. Name another place with --to."
             )
         self._remind(results)
         self.log.info("Written: %s", destination.resolve())
+
+    def write(self, destination: Path, assignments: list[Any], results: list[Result]) -> None:
+        """Raises OSError."""
+        write(destination, self.rows(assignments, results), self.mark)
 
     def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
         """All lines of the file, headings first."""
@@ -172,98 +173,6 @@ class Table(GradesExport):
             return None
 
 
-class Canvas(GradesExport):
-    """What Canvas takes under Grades, Import. Read in instructure/canvas-lms, lib/gradebook_importer.rb:
-
-    - The first five columns are found by their order. The assignment's heading is its title in Canvas, or
-      "title (number)"; with any other heading, Canvas offers to make a new assignment, worth the "Points Possible".
-      Name the assignment in Canvas like the one here, or change this heading before you upload.
-    - ID is Canvas' own number of the user, which the names of its downloads have and so our students. It is read with
-      `to_i`: "17b" would be student 17. So only a number goes there. Any other id goes into both SIS columns:
-      Canvas looks for it among the SIS ids first, then among the logins, and last of all for the name.
-    - An empty cell deletes the grade that is there, and a 0 replaces an excuse (process_gradebook_upload.js). So
-      students who handed in nothing have no line, which leaves theirs as it is, and there is one assignment a file.
-    - A byte order mark before a quoted heading is malformed to Ruby's CSV, so there is none.
-    - Points are not held against the maximum, and an assignment that is there already keeps its own: set it to the same.
-
-    Nothing is to be ticked. Canvas shows what will change before it changes it.
-    """
-
-    file = "canvas.csv"
-    mark = False
-
-    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
-        assignment = self.one(assignments)
-        table: list[Sequence[Cell]] = [
-            ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment.name],
-            ["    Points Possible", None, None, None, None, number(assignment.max_score)],
-        ]
-        for result in results:
-            if result.submission:
-                student = result.student
-                name = _line(", ".join(filter(None, (student.last_name, student.first_name)))) or student.id
-                ids = (student.id, None, None) if _is_number(student.id) else (None, student.id, student.id)
-                table.append([name, *ids, None, result.score])
-        if absent := len(results) + 2 - len(table):
-            self.log.info(
-                "%d students handed in nothing and are left out: their grades in Canvas stay.", absent
-            )
-        return table
-
-
-class Moodle(GradesExport):
-    """The grading worksheet that Moodle's assignment takes back under Upload grading worksheet.
-
-    Read in moodle/moodle, mod/assign/feedback/offline (importgradeslib.php, locallib.php) and lib/csvlib.class.php:
-
-    - Have Moodle in English while you upload: headings and "Participant " are compared in the language of the page.
-      Identifier, Grade and "Last modified (grade)" must be there; the rest is for people. Encoding UTF-8, separator
-      comma. A byte order mark is taken off.
-    - Participants are numbers (those in the names of Moodle's downloads), so a student with another id has no line.
-      In a team assignment the number is the group's, and Moodle can't find it.
-    - "Last modified (grade)" is empty, which is older than any grade. So a grade that Moodle already has stays, unless
-      you tick «Allow updating records that have been modified more recently in Moodle than in the spreadsheet»:
-      tick it to upload a second time, or when somebody graded in Moodle before.
-    - An empty grade changes nothing: that is what students get who handed in nothing.
-    - Points are taken as they are, with a decimal point in any language. Those above the assignment's own maximum
-      grade are left out without a word: set the maximum in Moodle to the one here.
-    - There is no "Feedback comments" on purpose: an empty one would delete what was written there.
-    - PHP's fgetcsv takes a backslash before a quote for an escape, and would lose its place: names have none.
-    """
-
-    file = "moodle.csv"
-    HEADINGS = (
-        "Identifier",
-        "Full name",
-        "Email address",
-        "Status",
-        "Grade",
-        "Maximum grade",
-        "Grade can be changed",
-        "Last modified (submission)",
-        "Last modified (grade)",
-    )
-
-    def rows(self, assignments: list[Any], results: list[Result]) -> list[Sequence[Cell]]:
-        most = number(self.one(assignments).max_score)
-        table: list[Sequence[Cell]] = [self.HEADINGS]
-        for result in results:
-            student, submission = result.student, result.submission
-            if not _is_number(student.id):
-                continue
-            name = _line(" ".join(filter(None, (student.first_name, student.last_name))))
-            who = [text.replace("\\", "/") for text in (name, _line(student.email or ""))]
-            status = "Submitted for grading" if submission else "No submission"
-            grade, handed_in = (result.score, _time(submission.timestamp)) if submission else (None, None)
-            table.append([f"Participant {student.id}", *who, status, grade, most, "Yes", handed_in, None])
-        if nameless := len(results) + 1 - len(table):
-            self.log.warning("%d students are left out: their ids are no participant numbers.", nameless)
-        self.log.info(
-            "Moodle leaves out grades above the assignment's maximum grade: set it to %s there.", most
-        )
-        return table
-
-
 def _summary(result: Result) -> list[Cell]:
     student, submission = result.student, result.submission
     return [
@@ -272,8 +181,8 @@ def _summary(result: Result) -> list[Cell]:
         student.last_name,
         student.first_name,
         student.email,
-        _time(result.due),
-        _time(submission.timestamp) if submission else None,
+        time(result.due),
+        time(submission.timestamp) if submission else None,
         number(submission.total_seconds_late) if submission and result.due else 0,
         result.raw,
         result.penalty,
@@ -288,15 +197,15 @@ def _few(students: list[str]) -> str:
     return ", ".join(students[:10]) + more
 
 
-def _time(moment: datetime | None) -> str | None:
+def time(moment: datetime | None) -> str | None:
     """nbgrader stores UTC without saying so."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else None
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """On one line: importers read line by line before they read cell by cell."""
     return " ".join(text.split())
 
 
-def _is_number(id: str) -> bool:
+def is_number(id: str) -> bool:
     return id.isascii() and id.isdigit()

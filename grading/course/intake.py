@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -77,6 +78,7 @@ class Course:
             ) from None
         return released
 
+    @cached_property
     def worth(self) -> str:
         """A sha256 of what the released notebook's cells are worth: it changes when their points do. Raises Refused."""
         marks = [cell.metadata.get("nbgrader", {}) for cell in self.template().cells]

@@ -76,4 +76,4 @@ def forget(course: Course, student: str) -> None:
 
 
 def _mark(course: Course, clean: str) -> bytes:
-    return f"{clean} {course.worth()}".encode()
+    return f"{clean} {course.worth}".encode()

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import ExportApp
 from nbgrader.coursedir import CourseDirectory
 
-from grading import spreadsheet
-from grading.course.export import Canvas, GradesExport, Moodle, Table
+from grading import lms, spreadsheet
+from grading.course import canvas, moodle
+from grading.course.export import GradesExport, Table
 from grading.course.intake import Course, Taken
 from grading.notebooks import FILE
 from grading.submissions import Submission
@@ -204,7 +206,7 @@ def test_only_what_was_chosen(course: Path, tmp_path: Path) -> None:
     ("kind", "chosen", "said"),
     [
         (Table, {"assignment": ["pytorch"]}, "no assignment pytorch. It has: pytorch-workflow."),
-        (Moodle, {"student": ["7"]}, "no student 7. It has: 100001, 100002, 100003, jdoe;=1+1."),
+        (moodle.Grades, {"student": ["7"]}, "no student 7. It has: 100001, 100002, 100003, jdoe;=1+1."),
     ],
 )
 def test_a_misspelt_choice_is_said(
@@ -221,15 +223,16 @@ def test_a_misspelt_choice_is_said(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kind", [canvas.Grades, moodle.Feedback])
 @pytest.mark.parametrize("to", ["missing/x.csv", "folder", "file/x.csv", "."])
 def test_a_place_that_cannot_be_written_is_said(
-    to: str, course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: type[GradesExport], to: str, course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SystemExit, match="1"):
-        export(Canvas, course, tmp_path / to)
+        export(kind, course, tmp_path / to)
     assert "can't be written to" in caplog.records[-1].getMessage()
     assert "Name another place with --to." in caplog.records[-1].getMessage()
     assert sorted(tmp_path.rglob("*")) == before
@@ -312,7 +315,7 @@ def test_a_broken_report_leaves_its_columns_empty(
 
 def test_canvas_finds_its_columns_and_its_students(course: Path, tmp_path: Path) -> None:
     """As lib/gradebook_importer.rb checks them: by position, and the ID with `to_i`."""
-    file = export(Canvas, course, tmp_path / "canvas.csv")
+    file = export(canvas.Grades, course, tmp_path / "canvas.csv")
     assert file.read_bytes().startswith(b'"Student","ID","SIS User ID","SIS Login ID","Section",')
     with file.open(encoding="utf-8", newline="") as handle:
         head, most, *students = csv.reader(handle, strict=True)
@@ -326,7 +329,7 @@ def test_canvas_finds_its_columns_and_its_students(course: Path, tmp_path: Path)
 
 
 def test_moodle_finds_its_columns_and_its_participants(course: Path, tmp_path: Path) -> None:
-    lines = read(export(Moodle, course, tmp_path / "moodle.csv"))
+    lines = read(export(moodle.Grades, course, tmp_path / "moodle.csv"))
     assert {"Identifier", "Grade", "Last modified (grade)"} < set(lines[0])
     assert "Feedback comments" not in lines[0], "an empty one would delete what was written in Moodle"
     keys = ("Identifier", "Grade", "Maximum grade", "Last modified (grade)")
@@ -345,18 +348,37 @@ def test_moodle_finds_its_columns_and_its_participants(course: Path, tmp_path: P
 
 def test_moodle_says_who_is_left_out(course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    export(Moodle, course, tmp_path / "moodle.csv")
+    export(moodle.Grades, course, tmp_path / "moodle.csv")
     assert "1 students are left out: their ids are no participant numbers." in caplog.text
     assert "set it to 115 there" in caplog.text
 
 
+def test_feedback_goes_back_to_moodle_by_its_names(
+    course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As is_valid_filename_for_import takes them apart; our own reading of Moodle's names does the same."""
+    pages = {"100001": "<p>Zoë: well done</p>", "jdoe;=1+1": "<p>no participant</p>"}
+    for student, text in pages.items():
+        page = Course(course, WORK).feedback(student) / f"{BOOK}.html"
+        page.parent.mkdir(parents=True)
+        page.write_text(text)
+    try:
+        with zipfile.ZipFile(export(moodle.Feedback, course, tmp_path / "feedback.zip")) as archive:
+            found = {name: archive.read(name).decode() for name in archive.namelist()}
+    finally:
+        shutil.rmtree(course / "feedback")
+    (name,) = found
+    assert (lms.parse(name), found[name]) == (lms.Export("100001", f"{BOOK}.html"), pages["100001"])
+    assert "jdoe;=1+1, 100003, 100002 left out" in caplog.text
+
+
 def test_canvas_says_who_is_left_out(course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    export(Canvas, course, tmp_path / "canvas.csv")
+    export(canvas.Grades, course, tmp_path / "canvas.csv")
     assert "1 students handed in nothing and are left out: their grades in Canvas stay." in caplog.text
 
 
-@pytest.mark.parametrize("kind", [Canvas, Moodle])
+@pytest.mark.parametrize("kind", [canvas.Grades, moodle.Grades])
 def test_one_assignment_a_file(
     kind: type[GradesExport], course: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -374,7 +396,7 @@ def test_one_assignment_a_file(
 
 
 def test_the_command(course: Path, tmp_path: Path) -> None:
-    command = [BIN / "nbgrader", "export", "--exporter=grading.course.export.Canvas"]
+    command = [BIN / "nbgrader", "export", "--exporter=grading.course.canvas.Grades"]
     run = subprocess.run(
         [*command, "--to", tmp_path / "canvas.csv", "--assignment", WORK, "--student", "100001"],
         cwd=course,

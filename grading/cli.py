@@ -26,8 +26,8 @@ from grading.options import Isolation
 from grading.submissions import Refused, Submission, read
 from grading.variants import derive
 from grading.warm import CannotGrade, Helper
+from tests.coach.files import replace
 from tests.coach.report import Report
-from tests.coach.state import replace
 
 Format = enum.Enum("Format", {name: name for name in FORMATS})  # type: ignore[misc]  # typer asks for an Enum
 TEXT = Format("text")

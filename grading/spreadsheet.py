@@ -4,11 +4,11 @@ RFC 4180: comma, CRLF, text in quotes, a quote doubled. Numbers stay bare, so th
 """
 
 import csv
-import errno
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tests.coach.files import whole
 
 Cell = str | int | float | None  # None is an empty cell
 
@@ -36,17 +36,10 @@ def write(file: Path, rows: Iterable[Sequence[Cell]], mark: bool) -> None:
 
     `mark` sets the byte order mark that Excel knows UTF-8 by. OSError when the place can't be written.
     """
-    if file.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     encoding = "utf-8-sig" if mark else "utf-8"
-    try:
-        with beside.open("w", encoding=encoding, errors="replace", newline="") as handle:
-            writer = csv.writer(handle, quoting=csv.QUOTE_NONNUMERIC)
-            writer.writerows([_cell(cell) for cell in row] for row in rows)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole(file) as beside, beside.open("w", encoding=encoding, errors="replace", newline="") as handle:
+        writer = csv.writer(handle, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerows([_cell(cell) for cell in row] for row in rows)
 
 
 def _cell(cell: Cell) -> str | int | float:

@@ -4,6 +4,7 @@ Nothing else of a submission is opened, and nothing is written anywhere.
 """
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -113,7 +114,15 @@ def choose(tree: Tree, name: str, from_outside: str | None = None) -> Submission
     found = [entry for of_one in copies.values() for entry in of_one]
     loose = _ending(".ipynb", entries)
     zips = [] if isinstance(tree, Archive) else _ending(".zip", entries)
-    student = from_outside or _student_of([name]) or _only_student(name, [*found, *loose, *zips])
+    student = (
+        from_outside
+        or _student_of([name])
+        or _only_student(
+            name,
+            [entry.parts for entry in found or loose or zips],
+            [entry.parts[:-1] for entry in (*loose, *zips)],  # beside modules, a name may be anything
+        )
+    )
     if found:
         chosen = {module: _shallowest(module, of_one) for module, of_one in copies.items() if of_one}
         modules = {module: tree.read(entry, MOST_SOURCE) for module, entry in chosen.items()}
@@ -204,9 +213,9 @@ def _student_of(names: Iterable[str]) -> str | None:
     return next((export.student for name in names if (export := lms.parse(name))), None)
 
 
-def _only_student(name: str, entries: list[Entry]) -> str | None:
+def _only_student(name: str, *paths: list[tuple[str, ...]]) -> str | None:
     """The student that the names within a tree tell. Raises Refused when there are several."""
-    students = sorted({student for entry in entries if (student := _student_of(entry.parts))})
+    students = sorted({student for path in itertools.chain(*paths) if (student := _student_of(path))})
     if len(students) > 1:
         raise Refused(
             f"{shown(name)} holds the work of {len(students)} students ({_list(students)}). Grade them one by one, or all of them with `batch`."

@@ -22,6 +22,7 @@ from grading.pool import NoGraders
 from grading.submissions import Refused, Submission, digest
 from grading.warm import CannotGrade
 from grading.worker import Graded
+from tests.coach.files import whole
 
 WAKE_SECONDS = 0.5  # to draw how far it is
 
@@ -143,21 +144,9 @@ class Batch:
             tally.add(result)
         marks.write(self.store.folder / "marks.csv", tally, self.results())
         listed = page.listed(tally)
-        _whole(
-            self.store.folder / "class.html",
-            lambda file: page.write(file, tally, self.results(self.plots, listed), name),
-        )
+        with whole(self.store.folder / "class.html") as file:
+            page.write(file, tally, self.results(self.plots, listed), name)
         return tally
-
-
-def _whole(file: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place, then rename it: all of it, or the one before stays."""
-    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
-    try:
-        write(beside)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def insist_on_places(submissions: Path, out: Path) -> None:

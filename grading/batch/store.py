@@ -19,9 +19,9 @@ import msgspec
 from grading.batch.tally import Result
 from grading.grade import Pictures
 from grading.submissions import Refused
+from tests.coach.files import replace
 from tests.coach.pictures import PICTURES
 from tests.coach.report import Report, to_json
-from tests.coach.state import replace
 
 JOURNAL = "journal.jsonl"
 DRAWERS = tuple(function for _, function in PICTURES.values())  # the student's functions that plot

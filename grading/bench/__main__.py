@@ -19,7 +19,7 @@ from grading.bench.practice import SAVES, suite_against_bare_script
 from grading.bench.submission import deriving, experiments_warm, jailed, private_megabytes
 from grading.bench.table import CLASS, Row, duration, large, table
 from grading.tests import courses
-from tests.coach.state import replace
+from tests.coach.files import replace
 
 PAGE = ROOT / "grading" / "README.md"
 PICTURE = ROOT / "grading" / "bench" / "cost.svg"

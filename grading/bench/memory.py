@@ -4,9 +4,9 @@ import contextlib
 import os
 import re
 import statistics
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,12 +57,13 @@ def held(command: Callable[[], object]) -> float:
 
     Not the very most: processes are looked at one after another, and what is forked meanwhile would count twice.
     """
-    worker = threading.Thread(target=command)
-    worker.start()
     seen = []
-    while worker.is_alive():
-        seen.append(sum(map(_bytes, descendants(os.getpid()))) / 1e6)
-        time.sleep(EVERY)
+    with ThreadPoolExecutor(1) as worker:
+        running = worker.submit(command)
+        while not running.done():
+            seen.append(sum(map(_bytes, descendants(os.getpid()))) / 1e6)
+            time.sleep(EVERY)
+        running.result()
     return statistics.quantiles(seen, n=10)[-1]
 
 

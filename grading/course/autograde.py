@@ -29,7 +29,7 @@ class Watch:
         self.expected: list[str] = []
         self.graded: list[str] = []
         self.unread: list[str] = []  # nothing of these could be read, now or before: no points
-        self._done = 0
+        self._done: set[str] = set()
         self.flagged: list[str] = []  # a person should look at the source of these
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         self._bar = Progress(*columns, console=Console(stderr=True))
@@ -40,17 +40,19 @@ class Watch:
         self._bar.update(self._task, description="Grading", total=len(students))
 
     def done(self, student: str, report: Report | None) -> None:
-        self._done += 1
+        self._done.add(student)
         if report:
             self.graded.append(student)
             if report.flags:
                 self.flagged.append(student)
-        self._bar.update(self._task, completed=self._done, total=max(self._done, len(self.expected)))
+        self._bar.update(
+            self._task, completed=len(self._done), total=max(len(self._done), len(self.expected))
+        )
 
     @property
     def failed(self) -> list[str]:
         """Those that were left out; why is in the log."""
-        return sorted(set(self.expected) - {*self.graded, *self.unread})
+        return sorted(set(self.expected) - self._done)
 
     def __enter__(self) -> "Watch":
         GradingExporter.watch = self

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -40,8 +41,9 @@ def init(course: Folder) -> None:
         raise _stopped(f"Not created: {error}") from None
     except OSError as error:
         raise _stopped(f"Not created: {course} can't be written ({error.strerror}).") from None
-    active = shutil.which("nbgrader")
-    activate = "" if active else f"source {Path(sys.executable).with_name('activate')}\n  "
+    bin = Path(sys.executable).parent
+    active = shutil.which("nbgrader") == str(bin / "nbgrader") or not (bin / "activate").exists()
+    activate = "" if active else f"source {shlex.quote(str(bin / 'activate'))}\n  "
     print(NEXT.format(activate=activate, course=course, assignment=ASSIGNMENT, notebook=NOTEBOOK))
 
 

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Enum, Integer
 
 from grading.course import journal, received
@@ -34,9 +35,9 @@ from grading.submissions import Refused
 from grading.warm import CannotGrade
 from grading.worker import Graded
 from tests.coach import curriculum
+from tests.coach.files import replace
 from tests.coach.pictures import CAPTIONS
 from tests.coach.report import ExerciseResult, Report, to_json
-from tests.coach.state import replace
 from tests.coach.table import table
 
 EXERCISES = tuple(exercise.id for exercise in curriculum.load())
@@ -79,6 +80,12 @@ class GradingExporter(NotebookExporter):
             self._prepare(directory.student_id)
         except (CannotGrade, Refused) as error:
             self.stop(str(error))
+        except SQLAlchemyError as error:
+            what = str(error).partition("\n")[0]
+            self.stop(f"the gradebook can't be used ({what}). Does `nbgrader db upgrade` help?")
+        except BaseException:
+            self._close()
+            raise
 
     def _closing(self, convert: Callable[[], None]) -> Callable[[], None]:
         """In formgrader's server, which goes on, no grader may outlive its run."""
@@ -87,6 +94,7 @@ class GradingExporter(NotebookExporter):
             try:
                 convert()
             finally:
+                journal.release()
                 self._close()
 
         return convert_and_close
@@ -112,7 +120,10 @@ class GradingExporter(NotebookExporter):
             )
         found, expected = {}, []
         times = self._graded_as_of()
+        excluded = self._converter.coursedir.student_id_exclude.split(",")
         for student in self.course.students(pattern):
+            if student in excluded:
+                continue
             try:
                 taken = take(self.course, student, template)
             except (OSError, Refused) as error:

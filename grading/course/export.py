@@ -52,6 +52,8 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
                 f"{self.what} can't be written to {destination}: {reason}. Name another place with --to."
             )
         self._remind(results)
+        if not self.student:
+            self._miss(gradebook, assignments)
         self.log.info("Written: %s", destination.resolve())
 
     def write(self, destination: Path, assignments: list[Any], results: list[Result]) -> None:
@@ -85,11 +87,6 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
                 sum(result.ungraded for result in waiting),
                 len({result.student.id for result in waiting}),
             )
-        graded = {result.student.id for result in results if result.submission}
-        for name in {result.assignment.name: None for result in results}:
-            course = Course(Path(self.parent.coursedir.root), name)
-            if missing := [student for student in course.students() if student not in graded]:
-                self.log.warning("Handed in, and not in the gradebook: %s. Autograde first.", _few(missing))
         again = [result.student.id for result in results if result.outdated]
         if again:
             self.log.warning(
@@ -97,6 +94,13 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
                 "If the work has changed since, look at it once more in the formgrader.",
                 _few(again),
             )
+
+    def _miss(self, gradebook: Gradebook, assignments: list[Any]) -> None:
+        for name in (assignment.name for assignment in assignments):
+            known = {submission.student.id for submission in gradebook.assignment_submissions(name)}
+            course = Course(Path(self.parent.coursedir.root), name)
+            if missing := [student for student in course.students() if student not in known]:
+                self.log.warning("Handed in, and not in the gradebook: %s. Autograde first.", _few(missing))
 
     def _fail(self, message: str) -> NoReturn:
         # What nbgrader's own apps do in `NbGrader.fail`: ExportApp would show a traceback for any exception.

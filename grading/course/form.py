@@ -54,7 +54,8 @@ def _from_notebook(template: NotebookNode, texts: tuple[Text, ...]) -> Filled:
         elif text.source.strip() and text.source.strip() not in untouched:
             own.setdefault(after, []).append(text)
     missing = [name for name in ours if name not in found]
-    for name, cell in ours.items():
+    # Those first that a person marks: one cell of the student's may be about several of ours.
+    for name, cell in sorted(ours.items(), key=lambda item: not item[1].metadata.nbgrader.grade):
         left = name not in found or found[name].source.strip() == cell.source.strip()
         if left and cell.metadata.nbgrader.solution:
             _look_elsewhere(name, cell, own, found)
@@ -72,6 +73,8 @@ def _look_elsewhere(
 
     Somebody left the cell as it was and wrote into the next one; or the cell has lost its name.
     """
+    if cell.cell_type == "code" and not defined(cell.source):
+        return
     if cell.cell_type == "code":
         function = re.compile(rf"^(?:def|class) {defined(cell.source)}\b", re.MULTILINE)
         places = [*own.values()]

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from grading.classes import Handed, each
 from grading.course import insist_on_a_course, received
-from grading.course.intake import SUBMITTED, Course, put
+from grading.course.intake import SUBMITTED, Course, put, typed
 from grading.course.source import ASSIGNMENT
-from grading.submissions import Refused, Submission, digest
+from grading.submissions import Refused, Submission
 
 OWN = (SUBMITTED, "autograded", "feedback", "kept", "release", "source")  # a course's own folders
 
@@ -32,15 +32,17 @@ def import_class(root: Path, path: Path) -> int:
     for handed in _readable(path):
         before = course.taken(handed.student)
         submission = handed.submission or Submission(handed.student, handed.student, {})
-        if before and (digest(before.submission), before.refused) == (digest(submission), handed.refused):
-            counts["unchanged"] += 1
-        else:
-            counts["unread" if handed.refused else "changed" if before else "new"] += 1
-            if before:
-                changed.append(handed.student)
-            put(course, handed.student, template, submission, handed.refused)
         if handed.refused:
             say.print(f"{handed.student}: {handed.refused}", style="red")
+        if before and (before.typed, before.refused) == (typed(submission), handed.refused):
+            counts["unchanged"] += 1  # its time may have been corrected by hand
+            continue
+        counts["unread" if handed.refused else "changed" if before else "new"] += 1
+        if before:
+            changed.append(handed.student)
+        for note in submission.notes:
+            say.print(f"{handed.student}: {note}")
+        put(course, handed.student, template, submission, handed.refused)
         if handed.received:
             received.record(root, ASSIGNMENT, handed.student, handed.received)
         else:

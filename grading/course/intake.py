@@ -22,18 +22,22 @@ from grading.course import form, insist_on_a_course, received
 from grading.notebooks import FILE, MOST_BYTES
 from grading.submissions import Refused, Submission
 from grading.trees import read_file
-from tests.coach.state import replace
+from tests.coach.files import replace
 
 # Not nbgrader's own name for it: where this course's configuration fails, nbgrader goes on without, and must find nothing to run.
 SUBMITTED = "submissions"
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A submission as it was read, once. `clean`: sha256 of the notebook that we made of it."""
+    """A submission as it was read, once.
+
+    clean: sha256 of the notebook that we made of it. typed: of all that is in it, words too.
+    """
 
     clean: str
     submission: Submission
     refused: str = ""  # why nothing of it could be read
+    typed: str = ""
 
 
 class Course:
@@ -129,15 +133,22 @@ def put(
         new.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700 | folder.stat().st_mode)
     kept = _keep(place, folder) if course.taken(student) is None and os.listdir(folder) else None
-    filled = form.fill(template, submission)
+    filled, everything = form.fill(template, submission), typed(submission)
     text = nbformat.writes(filled.notebook).encode()
     submission = msgspec.structs.replace(submission, notes=(*submission.notes, *filled.notes), texts=())
-    taken = Taken(hashlib.sha256(text).hexdigest(), submission, refused)
+    taken = Taken(hashlib.sha256(text).hexdigest(), submission, refused, everything)
     replace(place / "taken.json", msgspec.json.encode(taken))  # first: without its notebook it counts as none
     replace(folder / FILE, text)
     if kept:
         _clear(folder, kept)
     return taken
+
+
+def typed(submission: Submission) -> str:
+    """A sha256 of code and words."""
+    return hashlib.sha256(
+        submissions.digest(submission).encode() + msgspec.json.encode(submission.texts)
+    ).hexdigest()
 
 
 def _read(folder: Path) -> tuple[Submission, str]:

@@ -14,17 +14,20 @@ from nbgrader.utils import rmtree
 
 from grading.course.intake import Course
 
-_held: list[int] = []  # the file's descriptor: one converter in one process, one student at a time
+_held: list[
+    tuple[int, bytes]
+] = []  # descriptor, and what to write in the end: one student at a time in one process
 
 
 def begin(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's pre_convert_hook. `notebooks` has the path of the student's notebook; the others may be patterns."""
-    _release()  # of one that failed
+    release()  # of one that failed
     course, name = _whose(notebooks)
+    taken = course.taken(name)
     descriptor = os.open(course.kept(name) / "graded", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.ftruncate(descriptor, 0)
-    _held.append(descriptor)
+    _held.append((descriptor, _mark(course, taken.clean) if taken else b""))
 
 
 def end(assignment: str, student: str, notebooks: list[str]) -> None:
@@ -32,14 +35,15 @@ def end(assignment: str, student: str, notebooks: list[str]) -> None:
     course, name = _whose(notebooks)
     if course.feedback(name).exists():  # it tells of the points before
         rmtree(str(course.feedback(name)))
-    if taken := course.taken(name):
-        os.write(_held[0], _mark(course, taken.clean))
-    _release()
+    for descriptor, mark in _held:
+        os.write(descriptor, mark)
+    release()
 
 
-def _release() -> None:
+def release() -> None:
+    """Whatever is being converted was left half done."""
     while _held:
-        os.close(_held.pop())
+        os.close(_held.pop()[0])
 
 
 def _whose(notebooks: list[str]) -> tuple[Course, str]:

@@ -1,6 +1,5 @@
 """For Moodle: `nbgrader export --exporter=grading.course.moodle.Grades --to=moodle.csv`, and …moodle.Feedback."""
 
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from grading.course.intake import Course
 from grading.course.results import Result
 from grading.course.source import NOTEBOOK
 from grading.spreadsheet import Cell, number
+from tests.coach.files import whole
 
 
 class Grades(GradesExport):
@@ -78,21 +78,16 @@ class Feedback(GradesExport):
     what = "The feedback"
 
     def write(self, destination: Path, assignments: list[Any], results: list[Result]) -> None:
-        """Written beside, then renamed: a zip that was there stays when writing fails. Raises OSError."""
+        """Raises OSError."""
         course = Course(Path(self.parent.coursedir.root), self.one(assignments).name)
         left_out = []
-        beside = destination.with_name(f".{destination.name}.new")
-        try:
-            with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-                for student in (result.student.id for result in results):
-                    page = course.feedback(student) / f"{NOTEBOOK}.html"
-                    if is_number(student) and page.is_file():
-                        archive.write(page, f"Participant_{student}_assignsubmission_file_{page.name}")
-                    else:
-                        left_out.append(student)
-            os.replace(beside, destination)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole(destination) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+            for student in (result.student.id for result in results):
+                page = course.feedback(student) / f"{NOTEBOOK}.html"
+                if is_number(student) and page.is_file():
+                    archive.write(page, f"Participant_{student}_assignsubmission_file_{page.name}")
+                else:
+                    left_out.append(student)
         if left_out:
             self.log.warning(
                 "%s left out: no feedback page (`nbgrader generate_feedback`), or an id that is no participant number.",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grading.classes import path_part
 from grading.trees import Refused, shown
-from tests.coach.state import replace
+from tests.coach.files import replace
 
 STAMP = "timestamp.txt"
 _FORMAT = "%Y-%m-%d %H:%M:%S.%f %Z"  # as nbgrader writes it and nbgrader.utils.parse_utc reads it

@@ -3,7 +3,9 @@
 Each command is started from nothing once, and otherwise in a fork of this process (courses.warm_kit).
 """
 
+import contextlib
 import copy
+import fcntl
 import json
 import os
 import re
@@ -21,13 +23,16 @@ from typing import Any, NamedTuple
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.nbgraderapp import NbGraderApp
 
-from grading.course import intake, journal, received
+from grading import cli
+from grading.course import intake, received
+from grading.course.converter import GradingExporter
 from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT
 from grading.jail import ROOT
 from grading.notebooks import FILE
-from grading.tests import corpus, courses, suite, test_golden
+from grading.tests import commands, corpus, courses, suite, test_golden
 from grading.tests.broken import BROKEN, LAID
 from grading.tests.damage import all_damaged
 from grading.tests.processes import wait_until
@@ -318,8 +323,16 @@ def test_modules_go_into_the_same_gradebook(new: Course, tmp_path: Path) -> None
     )
     assert scores(course) == {"1001": 100, "1002": 77, "1003": 100, "1004": 0}
     corpus.write(handed / "Bo Ek_1002_assignsubmission_file")
+    by_hand = received.place(course.root, ASSIGNMENT, "1001")
+    by_hand.write_text("2026-03-01 14:00")
     printed = courses.warm_kit("course", "import", course.root, handed)
     assert "1 changed, 3 unchanged" in printed and "Handed in again: 1002." in printed
+    assert by_hand.read_text() == "2026-03-01 14:00"
+    third = handed / "Cy Roy_1003_assignsubmission_file" / "my notebook.ipynb"
+    notebook = nbformat.read(third, 4)
+    notebook.cells[-1].source = "Because each step makes the error smaller."
+    nbformat.write(notebook, third)
+    assert "Handed in again: 1003." in courses.warm_kit("course", "import", course.root, handed)
     courses.warm_kit("course", "autograde", course.root)
     assert scores(course) == {"1001": 100, "1002": 100, "1003": 100, "1004": 0}
     cells = {
@@ -424,13 +437,43 @@ def handed_in_at(course: Course) -> dict[str, datetime | None]:
 
 
 def test_a_forced_run_that_was_killed_goes_on(new: Course, tmp_path: Path) -> None:
-    """Its course is prepared as it is when the run begins: everybody is to be graded again."""
+    """Also with those whom it had not come to yet."""
+    course = courses.copied(new, tmp_path / "course")
+    for name in ("ann", "bob"):
+        courses.submit(course, name, courses.notebook_of(course, courses.stubs()))
+    courses.warm_kit("course", "autograde", course.root)
+
+    def killed(*_: object) -> None:
+        os._exit(9)
+
+    def main() -> None:
+        GradingExporter.result = killed  # type: ignore[method-assign,assignment]
+        cli.main()
+
+    command = ["grading", "course", "autograde", str(course.root), "--force"]
+    assert commands.forked(main, command, ROOT, **courses.ENVIRONMENT).returncode == 9
+    assert "Graded: 2." in courses.warm_kit("course", "autograde", course.root)
+
+
+def test_a_conversion_that_failed_holds_nobody_up(new: Course, tmp_path: Path) -> None:
+    """Formgrader's server goes on living: it must not keep a student's lock."""
     course = courses.copied(new, tmp_path / "course")
     courses.submit(course, "ann", courses.notebook_of(course, courses.stubs()))
-    courses.warm_kit("course", "autograde", course.root)
-    journal.forget(course, "ann")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    def main() -> None:
+        GradingExporter.result = fail  # type: ignore[method-assign,assignment]
+        with contextlib.suppress(SystemExit):
+            NbGraderApp.launch_instance()
+        descriptor = os.open(course.kept("ann") / "graded", os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # or there would be an exception
+        sys.exit(7)
+
+    done = commands.forked(main, ["nbgrader", "autograde", ASSIGNMENT], course.root, **courses.ENVIRONMENT)
+    assert done.returncode == 7 and "the disk is full" in done.stderr, done.stderr
     assert "Graded: 1." in courses.warm_kit("course", "autograde", course.root)
-    assert "Graded: 0." in courses.warm_kit("course", "autograde", course.root)
 
 
 def test_notebooks_validate(new: Course) -> None:

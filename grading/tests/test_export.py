@@ -238,6 +238,20 @@ def test_a_place_that_cannot_be_written_is_said(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("kind", [canvas.Grades, moodle.Feedback])
+def test_no_folder_is_written_over(
+    kind: type[GradesExport],
+    course: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        export(kind, course, Path("."))
+    assert "it is a folder. Name another place with --to." in caplog.text
+
+
 def test_a_file_that_was_there_stays_when_writing_fails(tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
     file.write_text("the old grades")

@@ -137,6 +137,23 @@ def test_work_below_a_cell_that_was_left_as_it_was_is_found(tmp_path: Path) -> N
     assert len(filled.notebook.cells) == len(TEMPLATE.cells)
 
 
+def test_one_cell_for_several_functions_stands_where_a_person_looks(tmp_path: Path) -> None:
+    notebook, stubs = copy.deepcopy(SOLVED), {name: cell.source for name, cell in named(TEMPLATE).items()}
+    written = []
+    for cell in notebook["cells"]:
+        name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+        if name.startswith("ex1-"):
+            written.append("".join(cell["source"]))
+            cell["source"] = stubs[name]
+    all_of_it = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook["cells"].append(all_of_it | {"source": "\n\n\n".join(written)})
+    ours = named(handed(json.dumps(notebook).encode(), tmp_path).notebook)
+    assert (
+        "def pick_device" in ours["ex1-plot_data"].source and "def plot_data" in ours["ex1-plot_data"].source
+    )
+    assert ours["ex1-pick_device"].source == stubs["ex1-pick_device"]
+
+
 def test_cells_of_their_own_stay_where_they_were(tmp_path: Path) -> None:
     notebook = copy.deepcopy(SOLVED)
     at = next(n for n, cell in enumerate(notebook["cells"]) if cell["id"] == "ex2")

@@ -285,6 +285,8 @@ def test_a_whole_export_is_refused(tmp_path: Path) -> None:
         tmp_path / "class", f"A_1_assignsubmission_file_/{EX1}", f"B_2_assignsubmission_file_/{EX2}"
     )
     assert "the work of 2 students (1, 2)" in words(folder)
+    other = "lecture_03_20261012_slides.ipynb"  # Canvas's way to name things, by chance
+    assert submissions.read(tree(tmp_path / "one", EX1, other)).student is None
     mixed = tree(
         tmp_path / "mixed", f"A_1_assignsubmission_file_/{EX1}", "B_2_assignsubmission_file_/n.ipynb"
     )

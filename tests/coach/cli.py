@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.coach import curriculum, hints, plots, reset, state
+from tests.coach import curriculum, files, hints, plots, reset, state
 from tests.coach.commands import command
 from tests.coach.report import to_json
 from tests.coach.run import report_of, run
@@ -63,7 +63,7 @@ def _test(ex: str, tree: str, json: str) -> int:
     show(result, told, only is not None, Screen())
     if json:
         try:
-            state.replace(Path(json), to_json(result))
+            files.replace(Path(json), to_json(result))
         except OSError as error:
             raise ValueError(f"JSON={json}: can't be written ({error.strerror}).") from None
     return 0 if result.done else 1

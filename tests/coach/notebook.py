@@ -75,9 +75,10 @@ def _next(exercises: Sequence[ExerciseResult], suite: Suite) -> str:
     if exercise is None or test is None:
         return ""
     verb, function = "write" if test.status == "todo" else "mend", suite.about.get(test.id)
-    what = f"{verb} <code>{escape(function)}</code>" if function else f"«{escape(test.title)}»"
+    title = f"«{escape(test.title)}»"
+    what, which = (f"{verb} <code>{escape(function)}</code>", f"{title}: ") if function else (title, "")
     where = "" if exercise is exercises[-1] else f", {escape(heading(exercise))}"
-    return f"<div><strong>Next: {what}{where}.</strong> {escape(suite.lessons.get(test.id, ''))}</div>"
+    return f"<div><strong>Next: {what}{where}.</strong> {which}{escape(suite.lessons.get(test.id, ''))}</div>"
 
 
 def _image(exercise: str, drawn: Outcome | None) -> str:

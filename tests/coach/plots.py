@@ -1,6 +1,6 @@
 """`make plots`: what the student's code draws, as PNG files in plots/."""
 
-from tests.coach import state, words
+from tests.coach import files, words
 from tests.coach.pictures import PICTURES, png
 from tests.coach.suite import ROOT, Source
 from tests.coach.terminal import MARKS, Screen
@@ -32,7 +32,7 @@ def _draw(experiment: str, function: str, student: Source, screen: Screen) -> bo
     outcome = student.observe(experiment)
     data = png(outcome)
     if data is not None:
-        state.replace(file, data)
+        files.replace(file, data)
         screen.line(f"✓ plots/{file.name}", "green")
         return True
     status, text, place = words.explain(outcome)

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from tests.coach import state
+from tests.coach import files
 from tests.coach.commands import command
 from tests.coach.curriculum import Exercise
 from tests.coach.suite import ROOT
@@ -49,7 +49,7 @@ def _replace(file: Path, stub: bytes) -> Path | None:
         if _text(old) == _text(stub):
             return file
         kept = _keep(file, old)
-    state.replace(file, stub)
+    files.replace(file, stub)
     return kept
 
 

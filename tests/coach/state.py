@@ -1,10 +1,11 @@
 """What the coach remembers between two runs, in `.coach/state.json`: where the student stands, and which
 hints they have seen. Losing it costs nothing, so a folder that can't be written is no error."""
 
-import os
 from pathlib import Path
 
 import msgspec
+
+from tests.coach.files import replace
 
 FILE = Path(__file__).resolve().parents[2] / ".coach" / "state.json"
 
@@ -32,14 +33,3 @@ def write(state: State) -> bool:
     except OSError:
         return False
     return True
-
-
-def replace(file: Path, data: bytes) -> None:
-    """Write beside, then rename: whoever reads finds the old content or the new. Raises OSError."""
-    beside = file.with_name(f"{file.name}.{os.getpid()}.new")
-    try:
-        beside.write_bytes(data)
-        beside.replace(file)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

@@ -26,7 +26,7 @@ check: system .venv/developer
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet . || { echo "ruff format would change files: .venv/bin/ruff format ." >&2; exit 1; }
 	@$(BIN)/mypy
-	@ALL='$(ALL)' $(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile --no-loadscope-reorder grading/tests
+	@ALL='$(ALL)' $(BIN)/python -m pytest --quiet --capture=fd -p no:cacheprovider --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations=20 grading/tests
 
 stubs: .venv/developer
 	@$(BIN)/python -m grading.stubs

@@ -56,12 +56,16 @@ def selected(request: pytest.FixtureRequest) -> set[str]:
 
 @pytest.fixture(scope="session")
 def reports(selected: set[str], tmp_path_factory: pytest.TempPathFactory, forks: suite.Forks) -> Reports:
-    """On practice numbers: the exercises whose modules were changed, and the workflow. The other modules are the
-    solutions' own."""
+    """On practice numbers: the exercises whose modules were changed. The other modules are the solutions' own.
+
+    The workflow too where it is what fails, and for those whose secret run is in a course (ALL: for all).
+    """
     root, jobs = tmp_path_factory.mktemp("corpus"), {}
     for name in [*MISTAKES, *VARIANTS]:
         if name in selected:
-            concerned = {"workflow", *(change.module.partition("_")[0] for change in entry_changes(name))}
+            concerned = {change.module.partition("_")[0] for change in entry_changes(name)}
+            if name in STUDENTS or modules(name) == set(corpus.MODULES):
+                concerned.add("workflow")
             folder = corpus.write(root / name / "exercises", *entry_changes(name))
             jobs[name] = forks.start(suite.judge_on, folder, [PRACTICE], *sorted(concerned))
     return {name: job.get()[0] for name, job in jobs.items()}
@@ -165,7 +169,11 @@ def batch(selected: set[str], tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.mark.parametrize("name", [name for name in MISTAKES if name in CLASS])
 def test_mistake_in_a_batch(name: str, batch: dict[str, Report], reports: Reports) -> None:
-    as_in_practice(MISTAKES[name], batch[CLASS[name]], reports[name])
+    mistake, report = MISTAKES[name], batch[CLASS[name]]
+    as_in_practice(mistake, report, reports[name])
+    (workflow,) = [exercise for exercise in report.exercises if exercise.id == "workflow"]
+    differs = any(flag.rule == "differs" for flag in report.flags)
+    assert workflow.status != "failing" or differs or mistake.fails.startswith("workflow")
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name in CLASS])

@@ -175,7 +175,7 @@ def test_damaged_notebooks_stop_nobody(new: Course, tmp_path: Path) -> None:
     """By nbgrader's own command. Honest students before, between and after them have what they should have."""
     course = courses.copied(new, tmp_path / "course")
     solved = courses.notebook_of(course, courses.modules())
-    damaged = all_damaged(json.loads(solved))[:: 1 if corpus.ALL else 80]
+    damaged = all_damaged(json.loads(solved))[:: 1 if corpus.ALL else 120]
     for number, data in enumerate(damaged):
         courses.submit(course, f"{number:03}-damaged", data)
     honest = ["000", f"{len(damaged) // 2:03}", "999"]

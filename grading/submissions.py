@@ -218,7 +218,7 @@ def _only_student(name: str, *paths: list[tuple[str, ...]]) -> str | None:
     students = sorted({student for path in itertools.chain(*paths) if (student := _student_of(path))})
     if len(students) > 1:
         raise Refused(
-            f"{shown(name)} holds the work of {len(students)} students ({_list(students)}). Grade them one by one, or all of them with `batch`."
+            f"{shown(name)} holds the work of {len(students)} students ({few(students)}). Grade them one by one, or all of them with `batch`."
         )
     return students[0] if students else None
 
@@ -231,7 +231,7 @@ def _about(
         if entry.name != module:
             yield f"{entry} is graded as {module}"
         if others := [copy for copy in copies[module] if copy is not entry]:
-            yield f"{entry} is graded, copies of it in other folders are not: {_list(others)}"
+            yield f"{entry} is graded, copies of it in other folders are not: {few(others)}"
         try:
             modules[module].decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -244,27 +244,27 @@ def _unused(entries: list[Entry], graded: Iterable[str], others: list[Entry]) ->
     for module in missing:
         stem = module.removesuffix(".py")
         if near := [e for e in entries if e.kind == FILE and stem in e.name.lower()[:1000]]:
-            yield f"no {module} was handed in. {_list(near)}: not graded under that name"
+            yield f"no {module} was handed in. {few(near)}: not graded under that name"
     if others:
-        yield f"not opened, since other files are graded: {_list(others)}"
+        yield f"not opened, since other files are graded: {few(others)}"
     if links := [entry for entry in entries if entry.kind == LINK]:
-        yield f"symbolic links are not followed: {_list(links)}"
+        yield f"symbolic links are not followed: {few(links)}"
 
 
 def _nothing(name: str, entries: list[Entry], several: list[Entry]) -> str:
     """Why there is nothing to be graded, and what is there instead."""
     looked_for = f"{shown(name)} has none of the modules {MODULES[0]} … {MODULES[-1]}"
     if several:
-        return f"{looked_for}, and more than one file that could be meant: {_list(several)}. Leave the right one only."
+        return f"{looked_for}, and more than one file that could be meant: {few(several)}. Leave the right one only."
     files = [entry for entry in entries if entry.kind != FOLDER] or entries
-    there = f"only {_list(files)}" if entries else "is empty"
+    there = f"only {few(files)}" if entries else "is empty"
     links = " Symbolic links are not followed." if any(entry.kind == LINK for entry in entries) else ""
     return (
         f"{looked_for}, and no notebook: it {'holds ' if entries else ''}{there}.{links} Is it the right one?"
     )
 
 
-def _list(things: Iterable[object]) -> str:
+def few(things: Iterable[object]) -> str:
     """The first few, and how many more there are."""
     texts = [str(thing) for thing in things]
     more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""

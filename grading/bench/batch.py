@@ -27,7 +27,7 @@ class Ours(NamedTuple):
 def batch(students: list[Student], folder: Path) -> Ours:
     key = folder / "course.key"
     write_key(key)
-    whole, alone = _written(students, folder / "class"), _written(students[:1], folder / "alone")
+    whole, alone = written(students, folder / "class"), written(students[:1], folder / "alone")
 
     def graded(submissions: Path, out: str, jobs: int, *options: str) -> Cost:
         arguments = (submissions, "--out", folder / out, "--jobs", jobs, "--secret-file", key, *options)
@@ -54,7 +54,7 @@ def batch(students: list[Student], folder: Path) -> Ours:
     )
 
 
-def _written(students: list[Student], folder: Path) -> Path:
+def written(students: list[Student], folder: Path) -> Path:
     for student in students:
         (folder / student.name).mkdir(parents=True)
         (folder / student.name / "pytorch_workflow.ipynb").write_text(student.notebook, encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grading.bench import nbgrader
+from grading.bench.batch import written
 from grading.bench.classroom import Student
 from grading.course.intake import Course
 from grading.course.source import ASSIGNMENT
@@ -31,17 +32,14 @@ class Memory(NamedTuple):
 
 def memory(course: Course, students: list[Student], folder: Path) -> Memory:
     """Graded in copies of the course, and in a class of modules' folders."""
-    for student in students:
-        file = folder / "class" / student.name / "pytorch_workflow.ipynb"
-        file.parent.mkdir(parents=True)
-        file.write_text(student.notebook, encoding="utf-8")
+    whole = written(students, folder / "class")
     ours = courses.copied(course, folder / "ours")
     theirs = nbgrader.plain_course(course, folder / "plain")
     for copy, some in ((ours, students), (theirs, students[:1])):
         for student in some:
             courses.submit(copy, student.name, student.notebook)
     one, two = (
-        held(lambda: courses.kit("batch", folder / "class", "--out", folder / f"out-{jobs}", "--jobs", jobs))  # noqa: B023
+        held(lambda: courses.kit("batch", whole, "--out", folder / f"out-{jobs}", "--jobs", jobs))  # noqa: B023
         for jobs in (1, 2)
     )
     return Memory(

@@ -51,7 +51,7 @@ class Collect(ExchangeCollect):  # type: ignore[misc]  # nbgrader has no types
         except (Refused, OSError) as error:
             self.log.error("Not collected: %s. %s", shown(name), words(error))
             return _NOBODY
-        return {"username": student, "filename": name, "timestamp": changed.replace(tzinfo=None)}
+        return {"username": student, "filename": name, "timestamp": received.naive(changed)}
 
     def copy_files(self) -> None:
         assignment = self.coursedir.assignment_id

@@ -22,6 +22,7 @@ from nbgrader.plugins import ExportPlugin
 from grading.course.intake import Course
 from grading.course.results import Result, exercise_of, graded_cells, place
 from grading.spreadsheet import Cell, number, write
+from grading.submissions import few
 from tests.coach.report import Report
 
 
@@ -64,6 +65,11 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
         """All lines of the file, headings first."""
         raise NotImplementedError
 
+    def course(self, assignment: str) -> Course:
+        return Course(
+            Path(self.parent.coursedir.root), assignment
+        )  # ExportApp makes its plugin with parent=self
+
     def one(self, assignments: list[Any]) -> Any:
         """The only assignment: a file for Canvas or Moodle is about one."""
         if len(assignments) != 1:
@@ -92,15 +98,14 @@ class GradesExport(ExportPlugin):  # type: ignore[misc]
             self.log.warning(
                 "What %s handed in was graded again after a person had marked it: those marks are in this file. "
                 "If the work has changed since, look at it once more in the formgrader.",
-                _few(again),
+                few(again),
             )
 
     def _miss(self, gradebook: Gradebook, assignments: list[Any]) -> None:
         for name in (assignment.name for assignment in assignments):
             known = {submission.student.id for submission in gradebook.assignment_submissions(name)}
-            course = Course(Path(self.parent.coursedir.root), name)
-            if missing := [student for student in course.students() if student not in known]:
-                self.log.warning("Handed in, and not in the gradebook: %s. Autograde first.", _few(missing))
+            if missing := [student for student in self.course(name).students() if student not in known]:
+                self.log.warning("Handed in, and not in the gradebook: %s. Autograde first.", few(missing))
 
     def _fail(self, message: str) -> NoReturn:
         # What nbgrader's own apps do in `NbGrader.fail`: ExportApp would show a traceback for any exception.
@@ -155,16 +160,11 @@ class Table(GradesExport):
         """What the student is told beside the lessons, or why nothing of the work could be read."""
         if report:
             return "; ".join(report.notes)
-        taken = self._course(result).taken(result.student.id)
+        taken = self.course(result.assignment.name).taken(result.student.id)
         return taken.refused if taken else ""
 
-    def _course(self, result: Result) -> Course:
-        return Course(
-            Path(self.parent.coursedir.root), result.assignment.name
-        )  # ExportApp makes it with parent=self
-
     def _report(self, result: Result) -> Report | None:
-        file = self._course(result).kept(result.student.id) / "report.json"
+        file = self.course(result.assignment.name).kept(result.student.id) / "report.json"
         try:
             return msgspec.json.decode(file.read_bytes(), type=Report)
         except FileNotFoundError:
@@ -194,11 +194,6 @@ def _summary(result: Result) -> list[Cell]:
         result.max_score,
         "yes" if result.ungraded else "again" if result.outdated else "no",
     ]
-
-
-def _few(students: list[str]) -> str:
-    more = f" and {len(students) - 10} more" if len(students) > 10 else ""
-    return ", ".join(students[:10]) + more
 
 
 def time(moment: datetime | None) -> str | None:

@@ -73,21 +73,19 @@ def _look_elsewhere(
 
     Somebody left the cell as it was and wrote into the next one; or the cell has lost its name.
     """
-    if cell.cell_type == "code" and not defined(cell.source):
-        return
-    if cell.cell_type == "code":
-        function = re.compile(rf"^(?:def|class) {defined(cell.source)}\b", re.MULTILINE)
-        places = [*own.values()]
-        fits = [
-            text for texts in places for text in texts if text.kind == "code" and function.search(text.source)
-        ]
+    places, words = [*own.values()], re.compile("")
+    if cell.cell_type == "markdown":
+        places = [own.get(name, [])] if name in found else places[-1:]
+    elif function := defined(cell.source):
+        words = re.compile(rf"^(?:def|class) {function}\b", re.MULTILINE)
     else:
-        places = [own.get(name, []) if name in found else next(reversed(own.values()), [])]
-        fits = [text for texts in places for text in texts if text.kind == "markdown"]
+        return
+    texts = [text for place in places for text in place]
+    fits = [text for text in texts if text.kind == cell.cell_type and words.search(text.source)]
     if fits:
         found[name] = fits[-1]
-        for texts in places:
-            texts[:] = [text for text in texts if text is not fits[-1]]
+        for place in places:
+            place[:] = [text for text in place if text is not fits[-1]]
 
 
 def _from_modules(template: NotebookNode, modules: dict[str, bytes]) -> Filled:

@@ -14,9 +14,8 @@ from nbgrader.utils import rmtree
 
 from grading.course.intake import Course
 
-_held: list[
-    tuple[int, bytes]
-] = []  # descriptor, and what to write in the end: one student at a time in one process
+# The descriptor, and what to write in the end: one student at a time in one process.
+_held: list[tuple[int, bytes]] = []
 
 
 def begin(assignment: str, student: str, notebooks: list[str]) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from grading.course.export import GradesExport, is_number, line, time
-from grading.course.intake import Course
 from grading.course.results import Result
 from grading.course.source import NOTEBOOK
 from grading.spreadsheet import Cell, number
+from grading.submissions import few
 from tests.coach.files import whole
 
 
@@ -79,7 +79,7 @@ class Feedback(GradesExport):
 
     def write(self, destination: Path, assignments: list[Any], results: list[Result]) -> None:
         """Raises OSError."""
-        course = Course(Path(self.parent.coursedir.root), self.one(assignments).name)
+        course = self.course(self.one(assignments).name)
         left_out = []
         with whole(destination) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
             for student in (result.student.id for result in results):
@@ -91,5 +91,5 @@ class Feedback(GradesExport):
         if left_out:
             self.log.warning(
                 "%s left out: no feedback page (`nbgrader generate_feedback`), or an id that is no participant number.",
-                ", ".join(left_out),
+                few(left_out),
             )

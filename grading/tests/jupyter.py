@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grading.tests.browser import Browser, chromium
-from grading.tests.processes import wait_until
+from grading.tests.processes import free_port, wait_until
 
 TOKEN = "a-token-of-the-tests"
 # Whatever a page wants from elsewhere isn't there. So a test is the same with a network and without.
@@ -28,7 +28,7 @@ def lab(folder: Path, home: Path) -> Iterator[Server]:
     """`jupyter lab` in a folder, that and no more. home: an empty folder, for what Jupyter writes."""
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR", "CONFIG_PATH", "PATH")
     environment = os.environ | {f"JUPYTER_{name}": str(home / name) for name in places} | {"HOME": str(home)}
-    port = _free_port()
+    port = free_port()
     command = [
         *(
             Path(sys.executable).with_name("jupyter"),
@@ -70,12 +70,6 @@ def visited(server: Server, profile: Path, screens: Path) -> Iterator[Browser]:
         # formgrader's own pages forget the token: their cookie has no path
         driver.get(f"{server.url}/api/status?token={TOKEN}")
         yield Browser(driver, screens)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def _listens(port: int) -> bool:

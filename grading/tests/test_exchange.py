@@ -1,7 +1,6 @@
 """A term on a JupyterHub, with nbgrader's own commands: the student is another user, and all that joins them is the
 exchange. And one student whose work came by an LMS."""
 
-import contextlib
 import os
 import pwd
 import tempfile
@@ -91,9 +90,10 @@ def hub() -> Iterator[Hub]:
     with tempfile.TemporaryDirectory(prefix="hub-") as name:
         os.chmod(name, 0o755)
         umask = os.umask(0o022)
-        with contextlib.ExitStack() as stack:
-            stack.callback(os.umask, umask)
+        try:
             yield Hub(Path(name))
+        finally:
+            os.umask(umask)
 
 
 def test_from_release_to_feedback_and_once_more(hub: Hub) -> None:

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections import Counter
@@ -22,7 +21,7 @@ from grading.course import received
 from grading.course.intake import Course
 from grading.course.source import ANSWER, ASSIGNMENT, NOTEBOOK
 from grading.tests import corpus, courses, suite
-from grading.tests.processes import wait_until
+from grading.tests.processes import free_port, wait_until
 
 T = TypeVar("T")
 
@@ -49,7 +48,7 @@ def database() -> Iterator[str]:
         cwd=folder, capture_output=True, text=True, **other,
     )  # fmt: skip
     assert made.returncode == 0, f"initdb: {made.stdout}{made.stderr}"
-    port = _free_port()
+    port = free_port()
     options = {
         "listen_addresses": "127.0.0.1",
         "port": port,
@@ -69,12 +68,6 @@ def database() -> Iterator[str]:
         server.send_signal(signal.SIGINT)  # "fast": it cuts all connections
         server.wait(timeout=20)
         shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def _answers(url: str) -> bool:

@@ -87,7 +87,8 @@ def _image(exercise: str, drawn: Outcome | None) -> str:
         return ""
     function, source = PICTURES[exercise][1], base64.b64encode(data).decode()
     image = f'<img src="data:image/png;base64,{source}" alt="What {function} draws" width="{WIDTH}" height="{HEIGHT}">'
-    return f"{image}<div><em>{CAPTIONS.get(function, '')}</em></div>"
+    caption = CAPTIONS.get(function)
+    return f"{image}<div><em>{caption}</em></div>" if caption else image
 
 
 def _shell() -> Any:

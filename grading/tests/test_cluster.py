@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from grading.pool import Pool
 from grading.submissions import read
 from grading.tests import batches, commands, corpus
 from grading.tests.batches import KEY, results, run
-from grading.tests.processes import descendants, processes, wait_until
+from grading.tests.processes import descendants, free_port, processes, wait_until
 from grading.variants import derive
 from grading.warm import CannotGrade
 from grading.worker import Task
@@ -132,11 +131,6 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         tls[f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT"] = str(certificate)
         tls[f"DASK_DISTRIBUTED__COMM__TLS__{role}__KEY"] = str(key)
     return os.environ | tls
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_workers_come_and_go(machines: Machines, secured: dict[str, str], tmp_path: Path) -> None:
